@@ -1,0 +1,124 @@
+package discovery
+
+import (
+	"slices"
+	"strings"
+	"time"
+)
+
+// The labels that a user sets on a service.
+const (
+	labelPrefix = "backup."
+
+	LabelType        = "backup.type"         // selects a recipe, before the image name
+	LabelDisable     = "backup.disable"      // present and not "false": no dump
+	LabelID          = "backup.id"           // identity, instead of stack and service name
+	LabelTimeout     = "backup.timeout"      // deadline of one dump, as "2h30m"
+	LabelIdleTimeout = "backup.idle-timeout" // longest time without progress, as "10m"
+)
+
+// The labels that purser sets on what it creates.
+const (
+	LabelRole     = "io.purser.role"     // present: never a service
+	LabelInstance = "io.purser.instance" // whose it is
+)
+
+// The labels of the orchestrators, in the order in which they are asked.
+var orchestrators = []struct{ stack, service string }{
+	{"com.docker.compose.project", "com.docker.compose.service"},
+	{"com.docker.stack.namespace", "com.docker.swarm.service.name"},
+	{"io.rancher.stack.name", "io.rancher.stack_service.name"},
+}
+
+// composeOneOff marks a container of "docker compose run": it bears the
+// labels of a service without being one.
+const composeOneOff = "com.docker.compose.oneoff"
+
+func knownLabels() []string {
+	return []string{LabelType, LabelDisable, LabelID, LabelTimeout, LabelIdleTimeout}
+}
+
+// Settings are the validated values of a service's own labels.
+type Settings struct {
+	Type        string        // recipe that the user chose; empty: by image
+	Disabled    bool          // the user wants no dump
+	Timeout     time.Duration // 0: the default
+	IdleTimeout time.Duration // 0: the default
+}
+
+// decode reads the labels with the prefix "backup." and reports those that
+// it doesn't know or can't read.
+func decode(labels map[string]string) (Settings, []fault) {
+	s := Settings{Type: strings.TrimSpace(labels[LabelType])}
+	var faults []fault
+	if v, ok := labels[LabelDisable]; ok {
+		s.Disabled = !strings.EqualFold(strings.TrimSpace(v), "false")
+	}
+	for key, target := range map[string]*time.Duration{LabelTimeout: &s.Timeout, LabelIdleTimeout: &s.IdleTimeout} {
+		v, ok := labels[key]
+		if !ok {
+			continue
+		}
+		d, err := time.ParseDuration(v)
+		if err != nil || d <= 0 {
+			faults = append(faults, fault{
+				message: "label " + key + ": " + quote(v) + " is not a positive duration; the default is used",
+				remedy:  "write it as 90m or 2h30m",
+			})
+			continue
+		}
+		*target = d
+	}
+	faults = append(faults, unknown(labels)...)
+	slices.SortFunc(faults, func(a, b fault) int { return strings.Compare(a.message, b.message) })
+	return s, faults
+}
+
+func unknown(labels map[string]string) []fault {
+	var faults []fault
+	for key := range labels {
+		if !strings.HasPrefix(key, labelPrefix) || slices.Contains(knownLabels(), key) {
+			continue
+		}
+		f := fault{message: "label " + quote(key) + " is unknown and has no effect"}
+		if near := nearest(key, knownLabels()); near != "" {
+			f.remedy = "did you mean " + near + "?"
+		} else {
+			f.remedy = "known labels are " + strings.Join(knownLabels(), ", ")
+		}
+		faults = append(faults, f)
+	}
+	return faults
+}
+
+// nearest returns the name with the smallest edit distance, or "" when none
+// is close enough to be meant.
+func nearest(name string, known []string) string {
+	best, limit := "", max(2, len(name)/4)+1
+	for _, k := range known {
+		if d := distance(name, k); d < limit {
+			best, limit = k, d
+		}
+	}
+	return best
+}
+
+// distance is the Levenshtein distance in bytes.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := diagonal
+			if a[i] != b[j] {
+				cost = 1 + min(diagonal, row[j], row[j+1])
+			}
+			diagonal, row[j+1] = row[j+1], cost
+		}
+	}
+	return row[len(b)]
+}
