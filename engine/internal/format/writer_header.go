@@ -28,6 +28,8 @@ func (h *Header) entryName(a Archive) string {
 	switch {
 	case h.Type == Dir && path == "" && a == Difftar:
 		path = "./"
+	case h.Type != Dir && path == "":
+		path = "." // duplicity writes nothing here, which archive/tar refuses; it reads both
 	case h.Type == Dir && path != "":
 		path += "/"
 	}
