@@ -21,7 +21,8 @@ type Features = driver.Features
 // Store is a target, opened. It keeps the contract of driver.Backend and adds
 // to it: faults that may pass are tried again, the size of what was stored is
 // checked, and errors say the verb, the object and the target, without any
-// password. Errors are *Error. A Store may be used by several goroutines.
+// password. Errors are *Error. A Store may be used by several goroutines; of
+// two Puts of one name at the same time, one may fail its check.
 type Store struct {
 	backend driver.Backend
 	url     string // redacted

@@ -50,8 +50,11 @@ func (b *body) Read(p []byte) (int, error) {
 	b.read += int64(n)
 	switch {
 	case b.read == b.size:
-		// Checked with the last bytes: many senders stop reading right here.
-		return n, b.checkEnd()
+		// Checked before the last bytes go out: many senders stop right there.
+		if err := b.checkEnd(); err != nil {
+			return 0, err
+		}
+		return n, nil
 	case err == io.EOF:
 		return n, Permanent(fmt.Errorf("%w: %d of %d bytes came: %w", ErrBody, b.read, b.size, io.ErrUnexpectedEOF))
 	case err != nil:

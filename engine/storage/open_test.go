@@ -1,0 +1,130 @@
+package storage_test
+
+import (
+	"bytes"
+	"crypto/md5"
+	"encoding/hex"
+	"errors"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/purser-backup/purser/engine/storage"
+)
+
+func hintOf(err error) string {
+	var h interface{ Hint() string }
+	if errors.As(err, &h) {
+		return h.Hint()
+	}
+	return ""
+}
+
+// Where duplicity 0.8.22 puts the objects of each URL.
+func TestOpenFile(t *testing.T) {
+	for i, c := range []struct{ url, path string }{
+		{"file://DIR/abs", "abs"},
+		{"file:DIR/one", "one"},
+		{"FILE://DIR/upper", "upper"},
+		{"file://DIR/slash/", "slash"},
+		{"file://DIR/x%20y", "x y"},
+		{"file://DIR/pct%zz", "pct%zz"},
+		{"file://DIR/end%2", "end%2"},
+		{"file://DIR/q%3Fa%23b", "q?a#b"},
+		{"file://DIR/ü", "ü"},
+		{"file://DIR/a/b/c", "a/b/c"},
+		{"file://rel/sub", "rel/sub"},
+		{"file://rel", "rel"},
+	} {
+		t.Run(strconv.Itoa(i), func(t *testing.T) {
+			dir := t.TempDir()
+			t.Chdir(dir)
+			url := strings.ReplaceAll(c.url, "DIR", dir)
+			s, err := storage.Open(t.Context(), url, storage.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := s.Put(t.Context(), "object", bytes.NewReader([]byte("x")), 1); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := os.Stat(filepath.Join(dir, c.path, "object")); err != nil {
+				t.Errorf("%s: %v", c.url, err)
+			}
+			sum := md5.Sum([]byte(url))
+			if s.URL() != url || s.ID() != hex.EncodeToString(sum[:]) {
+				t.Errorf("URL %s, ID %s", s.URL(), s.ID())
+			}
+			if err := s.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+func TestOpenRefuses(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	const supported = "file:///path"
+	for _, c := range []struct{ url, msg, hint string }{
+		{"", "not a URL", supported},
+		{"/backup", "not a URL", supported},
+		{"backup", "not a URL", supported},
+		{"://x", "not a URL", supported},
+		{"C D://x", "not a URL", supported},
+		{"gopher://host/x", `unknown kind of target "gopher"`, supported},
+		{"s3://bucket/prefix", `"s3" are not supported yet`, supported},
+		{"SFTP://joe:secret@host/x", `"sftp" are not supported yet`, supported},
+		{"joe:secret@host", "unknown kind", supported},
+		{"joe@host:x", "not a URL", supported},
+		{"file://", "no path", supported},
+		{"file:", "no path", supported},
+		{"file:////x", "four slashes", "file:///path"},
+		{"file:///x?y", "? or #", "%3F"},
+		{"file:///x#y", "? or #", "%23"},
+		{"file:///x%00y", "NUL", "%00"},
+		{"file://" + file, "not a directory", "must be a folder"},
+		{"file://" + file + "/below", "not a directory", "must be a folder"},
+	} {
+		_, err := storage.Open(t.Context(), c.url, storage.Options{})
+		if err == nil {
+			t.Errorf("%q: no error", c.url)
+			continue
+		}
+		if !strings.Contains(err.Error(), c.msg) || !strings.Contains(hintOf(err), c.hint) {
+			t.Errorf("%q: error %q, hint %q, want %q and %q", c.url, err, hintOf(err), c.msg, c.hint)
+		}
+		if text := err.Error() + hintOf(err); strings.Contains(text, "secret") {
+			t.Errorf("%q: the password is in %q", c.url, text)
+		}
+	}
+}
+
+func TestRedact(t *testing.T) {
+	for in, want := range map[string]string{
+		"":                               "",
+		"file:///backup":                 "file:///backup",
+		"file:///back:up@x":              "file:///back:up@x",
+		"ftp://host/x":                   "ftp://host/x",
+		"ftp://joe@host/x":               "ftp://joe@host/x",
+		"ftp://joe:pw@host:21/x":         "ftp://joe:xxxxx@host:21/x",
+		"ftp://joe:@host/x":              "ftp://joe:xxxxx@host/x",
+		"ftp://joe:p:w@host/x":           "ftp://joe:xxxxx@host/x",
+		"ftp://joe:p@w@host/x":           "ftp://joe:xxxxx@host/x",
+		"ftp://joe:p/w@host/x":           "ftp://joe:xxxxx@host/x",
+		"ftp://joe:p%2Fw@host":           "ftp://joe:xxxxx@host",
+		"sftp://joe:pw@host//abs/mail@x": "sftp://joe:xxxxx@host//abs/mail@x",
+		"rsync://joe:pw@host::module/x":  "rsync://joe:xxxxx@host::module/x",
+		"webdavs://u:p w?#@h/x":          "webdavs://u:xxxxx@h/x",
+		"joe:pw@host/x":                  "xxxxx@host/x",
+		"/backup":                        "/backup",
+		"s3://host:9000/bucket/prefix":   "s3://host:9000/bucket/prefix",
+	} {
+		if got := storage.Redact(in); got != want {
+			t.Errorf("Redact(%q) = %q, want %q", in, got, want)
+		}
+	}
+}
