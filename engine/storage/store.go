@@ -30,6 +30,9 @@ type Store struct {
 	retry   retry
 }
 
+// A Store can stand where a Backend does, for those who wrap one.
+var _ driver.Backend = (*Store)(nil)
+
 // New puts a Store over a Backend that is open already. rawURL is the target
 // as the user wrote it; it gives URL and ID and is not opened.
 func New(b driver.Backend, rawURL string, o Options) *Store {
