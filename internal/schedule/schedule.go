@@ -1,0 +1,141 @@
+// Package schedule says when the next run is due.
+package schedule
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/robfig/cron/v3"
+)
+
+// Schedule gives the points in time at which something is due. It is immutable
+// and may be used by several goroutines.
+type Schedule interface {
+	// Next gives the first point after t, in the location of t, by whose clock
+	// the schedule is read: the caller chooses the time zone with t.In.
+	Next(t time.Time) time.Time
+}
+
+// names of the fields in an expression of six; one of five has no second.
+var fieldNames = [...]string{"second", "minute", "hour", "day of month", "month", "day of week"}
+
+const (
+	sixFields  = cron.Second | fiveFields
+	fiveFields = cron.Minute | cron.Hour | cron.Dom | cron.Month | cron.Dow | cron.Descriptor
+)
+
+// Parse reads a schedule: six fields with the seconds first, as rancher-backup
+// had them (0 0 3 * * *), the five of cron (0 3 * * *), @yearly, @monthly,
+// @weekly, @daily, @hourly, or "@every 6h" counted from the time given to Next.
+// Where both the day of the month and the day of the week are given, either is
+// enough. A time that the clock skips in spring is due just as long after the
+// gap's start as it was into the gap, so a daily run at 02:30 comes at 03:30.
+//
+// A fault is an *Error, which has a hint.
+func Parse(expr string) (Schedule, error) {
+	expr = strings.TrimSpace(expr)
+	fields := strings.Fields(expr)
+	options := cron.ParseOption(sixFields)
+	switch {
+	case expr == "":
+		return nil, &Error{Expr: expr, Err: errors.New("it is empty"), hint: examples}
+	case strings.Contains(fields[0], "TZ="):
+		return nil, &Error{Expr: expr, Err: errors.New("it names a time zone"), hint: "set the time zone with the variable TZ"}
+	case strings.HasPrefix(expr, "@"):
+	case len(fields) == 5:
+		options = fiveFields
+	case len(fields) != 6:
+		return nil, &Error{Expr: expr, Err: fmt.Errorf("it has %d fields, not 5 or 6", len(fields)), hint: examples}
+	}
+	parsed, err := cron.NewParser(options).Parse(expr)
+	if err != nil {
+		return nil, explain(expr, fields, options, err)
+	}
+	spec, ok := parsed.(*cron.SpecSchedule)
+	if !ok {
+		return parsed, nil // @every
+	}
+	// The year 2000 has all days that there are.
+	if spec.Next(time.Date(1999, 12, 31, 0, 0, 0, 0, time.UTC)).IsZero() {
+		return nil, &Error{Expr: expr, Err: errors.New("no such day ever comes"), hint: "choose a day of the month that the month has"}
+	}
+	return &calendar{spec}, nil
+}
+
+// explain finds the field at fault by trying each alone.
+func explain(expr string, fields []string, options cron.ParseOption, err error) error {
+	if strings.HasPrefix(expr, "@") {
+		return &Error{Expr: expr, Err: err, hint: examples}
+	}
+	for i, f := range fields {
+		alone := strings.Fields(strings.Repeat("* ", len(fields)))
+		alone[i] = f
+		if _, err := cron.NewParser(options).Parse(strings.Join(alone, " ")); err != nil {
+			name := fieldNames[i+len(fieldNames)-len(fields)]
+			return &Error{Expr: expr, Field: i + 1, Name: name, Err: err, hint: hints[name]}
+		}
+	}
+	return &Error{Expr: expr, Err: err, hint: examples}
+}
+
+const examples = `write six fields, "0 0 3 * * *" (second minute hour day month weekday), five without the second, or @daily`
+
+var hints = map[string]string{
+	"second":       "seconds are 0 to 59, as in 0, */15 or 10-20",
+	"minute":       "minutes are 0 to 59, as in 0, */15 or 10-20",
+	"hour":         "hours are 0 to 23, as in 3, */6 or 22-23",
+	"day of month": "days are 1 to 31, as in 1, */2, 1,15 or *",
+	"month":        "months are 1 to 12 or JAN to DEC, as in *, */3 or JAN,JUL",
+	"day of week":  "weekdays are 0 (Sunday) to 6 or SUN to SAT, as in *, MON-FRI or 0",
+}
+
+// Error is a schedule that can't be read.
+type Error struct {
+	Expr  string
+	Field int    // the field at fault, from 1; 0 is the whole
+	Name  string // of the field, as "minute"
+	Err   error
+	hint  string
+}
+
+func (e *Error) Error() string {
+	if e.Field == 0 {
+		return fmt.Sprintf("schedule %q: %v", e.Expr, e.Err)
+	}
+	return fmt.Sprintf("schedule %q: field %d (%s): %v", e.Expr, e.Field, e.Name, e.Err)
+}
+
+// Unwrap gives the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+// Hint says how to write it.
+func (e *Error) Hint() string { return e.hint }
+
+// calendar is a schedule of days and hours. The parser's own leaves out the
+// times that the clock skips in spring, and whole days where the clock moves by
+// half an hour: a nightly backup would be missing.
+type calendar struct{ spec *cron.SpecSchedule }
+
+func (c *calendar) Next(t time.Time) time.Time {
+	next := c.spec.Next(t)
+	// What would be next on a clock that is never moved?
+	due := c.spec.Next(wall(t))
+	if due.IsZero() {
+		return next
+	}
+	at := time.Date(due.Year(), due.Month(), due.Day(), due.Hour(), due.Minute(), due.Second(), 0, t.Location())
+	// If there is no such time, time.Date may fall on either side of the gap;
+	// take the later.
+	at = at.Add(max(due.Sub(wall(at)), 0))
+	if at.After(t) && (next.IsZero() || at.Before(next)) {
+		return at
+	}
+	return next
+}
+
+// wall gives what the clock on the wall shows at t, as if that were UTC.
+func wall(t time.Time) time.Time {
+	return time.Date(t.Year(), t.Month(), t.Day(), t.Hour(), t.Minute(), t.Second(), t.Nanosecond(), time.UTC)
+}
