@@ -1,0 +1,196 @@
+package dumpers
+
+import (
+	"errors"
+	"fmt"
+	"path"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/purser-backup/purser/internal/secret"
+)
+
+// builder turns the fields of a rendered recipe into a Spec.
+type builder struct {
+	file     string
+	holes    *holes
+	used     map[int]bool // values that went in anywhere
+	referred map[int]bool // values that a command refers to
+	spec     Spec
+}
+
+func (b *builder) build(fields map[string]*yaml.Node) (Spec, error) {
+	if n := fields["image"]; n != nil {
+		if n.Kind != yaml.ScalarNode || b.holes.in(n.Value) {
+			return Spec{}, b.fault(n, "image must be plain text that doesn't come from the service's environment")
+		}
+		b.spec.Image = n.Value
+	}
+	for _, n := range sequence(fields["environments"]) {
+		if err := b.environment(n); err != nil {
+			return Spec{}, err
+		}
+	}
+	if err := b.commands(fields["entrypoint"], fields["commands"]); err != nil {
+		return Spec{}, err
+	}
+	for _, n := range sequence(fields["trailer"]) {
+		if err := b.trailer(n); err != nil {
+			return Spec{}, err
+		}
+	}
+	for i, v := range b.holes.values {
+		if b.referred[i] {
+			b.spec.Env = append(b.spec.Env, Variable{Name: slot(i), Value: secret.New(v.text)})
+		}
+		if b.used[i] && secretName.MatchString(v.name) {
+			b.spec.secrets = append(b.spec.secrets, v.text)
+		}
+		if b.used[i] {
+			b.spec.Used = append(b.spec.Used, Use{Name: v.name, Origin: v.origin})
+		}
+	}
+	return b.spec, nil
+}
+
+// secretName tells variables whose values must not be shown from those that
+// a message needs, as the name of a user or a database.
+var secretName = regexp.MustCompile(`(?i)PASS|PWD|SECRET|TOKEN|KEY|CRED|AUTH|URL|URI|DSN`)
+
+// slot is the name of the one-shot's variable that holds a value.
+func slot(i int) string { return "PURSER_" + strconv.Itoa(i) }
+
+func (b *builder) fault(n *yaml.Node, format string, args ...any) *FileError {
+	reason := fmt.Sprintf(format, args...)
+	if n != nil {
+		reason = fmt.Sprintf("line %d of the rendered recipe: %s", n.Line, reason)
+	}
+	return &FileError{File: b.file, Reason: b.holes.mask(reason)}
+}
+
+// environment reads one KEY:VALUE item, split at the first colon only.
+func (b *builder) environment(n *yaml.Node) error {
+	name, value, ok := strings.Cut(n.Value, ":")
+	if n.Kind != yaml.ScalarNode || !ok || !variableName.MatchString(name) {
+		f := b.fault(n, "environments: an item is not KEY:VALUE")
+		f.Advice = `write "KEY:VALUE" in quotes; a key has letters, digits and underscores`
+		return f
+	}
+	if b.holes.broken(value) {
+		return b.fault(n, "environments: %s: the template cut a value of the service in pieces", name)
+	}
+	for _, f := range b.holes.find(value) {
+		b.used[f.index] = true
+	}
+	text := b.holes.replace(value, func(h hole) string { return h.text })
+	b.spec.Env = append(b.spec.Env, Variable{Name: name, Value: secret.New(text)})
+	if text != "" && secretName.MatchString(name) {
+		b.spec.secrets = append(b.spec.secrets, text)
+	}
+	return nil
+}
+
+func (b *builder) commands(entrypoint, commands *yaml.Node) error {
+	entry, err := b.argv(entrypoint)
+	if err != nil {
+		return err
+	}
+	var lines []string
+	for _, n := range sequence(commands) {
+		argv, err := b.argv(n)
+		if err != nil {
+			return err
+		}
+		if len(argv) == 0 {
+			return b.fault(n, "commands: an item is empty")
+		}
+		line, err := b.line(append(slices.Clone(entry), argv...))
+		if err != nil {
+			f := b.fault(n, "commands: %v", err)
+			f.Advice = nestedAdvice
+			return f
+		}
+		lines = append(lines, line)
+	}
+	if len(lines) == 0 {
+		return &refusal{reason: "the recipe has no commands for this service",
+			advice: "none of its conditions holds for the service's environment"}
+	}
+	b.spec.Script, b.spec.Commands = script(lines), len(lines)
+	return nil
+}
+
+// argv reads a command: a text in shell words, or a list of arguments.
+func (b *builder) argv(n *yaml.Node) ([]string, error) {
+	if n == nil {
+		return nil, nil
+	}
+	if n.Kind == yaml.ScalarNode {
+		words, err := splitWords(n.Value)
+		if err != nil {
+			return nil, b.fault(n, "%v", err)
+		}
+		return words, nil
+	}
+	var words []string
+	for _, item := range sequence(n) {
+		if item.Kind != yaml.ScalarNode {
+			return nil, b.fault(item, "a command is a text or a list of texts")
+		}
+		words = append(words, item.Value)
+	}
+	return words, nil
+}
+
+const nestedAdvice = `put the value under environments, as "NAME:{{ env.X }}", and use "$NAME" in the inner script`
+
+// line writes a command for the outer shell. Values are references: within
+// the script of "sh -c" for the inner shell, elsewhere for the outer one.
+func (b *builder) line(argv []string) (string, error) {
+	words := make([]string, len(argv))
+	for i, arg := range argv {
+		if b.holes.broken(arg) {
+			return "", errors.New("the template cut a value of the service in pieces")
+		}
+		found := b.holes.find(arg)
+		for _, f := range found {
+			b.used[f.index], b.referred[f.index] = true, true
+		}
+		switch {
+		case isScript(argv, i):
+			bound, err := bindScript(arg, found)
+			if err != nil {
+				return "", err
+			}
+			words[i] = quoteWord(pipefail + bound)
+		case len(found) > 0 && (i > 0 && takesCode(argv[i-1]) || assignsCode(arg)):
+			return "", fmt.Errorf("a value of the service would become part of the code after %q", argv[i-1])
+		default:
+			words[i] = expandWord(arg, found)
+		}
+	}
+	return strings.Join(words, " "), nil
+}
+
+func (b *builder) trailer(n *yaml.Node) error {
+	fields, fault := mapping(b.file, n, "file", "contains")
+	if fault != nil {
+		return fault
+	}
+	file, contains := fields["file"], fields["contains"]
+	if file == nil || contains == nil || file.Value == "" || contains.Value == "" {
+		return b.fault(n, "trailer: an item needs file and contains")
+	}
+	if b.holes.in(file.Value + contains.Value) {
+		return b.fault(n, "trailer: must be plain text that doesn't come from the service's environment")
+	}
+	if _, err := path.Match(file.Value, ""); err != nil {
+		return b.fault(n, "trailer: file: %v", err)
+	}
+	b.spec.Trailers = append(b.spec.Trailers, Trailer{File: file.Value, Contains: contains.Value})
+	return nil
+}

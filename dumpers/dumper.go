@@ -1,0 +1,239 @@
+package dumpers
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"strings"
+	"time"
+
+	"github.com/purser-backup/purser/discovery"
+)
+
+// Where the dump is mounted in a one-shot, and where it reaches the service:
+// it shares the service's network.
+const (
+	targetDir = "/purser"
+	serviceIP = "127.0.0.1"
+)
+
+// Defaults of Options.
+const (
+	DefaultTimeout     = 6 * time.Hour
+	DefaultIdleTimeout = 15 * time.Minute
+)
+
+// Options configure a Dumper. Source, Instance and Runtime are required.
+type Options struct {
+	Source      string // directory that is backed up; dumps go to its "dump"
+	Instance    string // this purser's id; only its own staging is swept
+	Runtime     Runtime
+	Timeout     time.Duration // deadline of one dump; 0: DefaultTimeout
+	IdleTimeout time.Duration // longest time without progress; 0: DefaultIdleTimeout
+	Now         func() time.Time
+	Rand        io.Reader
+	Warn        func(msg string, args ...any) // in the manner of slog; may be nil
+}
+
+// Dumper makes dumps. It is safe for concurrent use, but two dumps of one
+// service at a time are not.
+type Dumper struct {
+	options Options
+	tree    *tree
+}
+
+// Open prepares the source directory and puts right what a crashed process of
+// this instance left there: unfinished dumps are removed, and a dump that was
+// being replaced is completed or put back. No other process of this instance
+// may be dumping. Close releases the directory.
+func Open(o Options) (*Dumper, error) {
+	if o.Timeout == 0 {
+		o.Timeout = DefaultTimeout
+	}
+	if o.IdleTimeout == 0 {
+		o.IdleTimeout = DefaultIdleTimeout
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Rand == nil {
+		o.Rand = rand.Reader
+	}
+	if o.Warn == nil {
+		o.Warn = func(string, ...any) {}
+	}
+	t, err := openTree(o.Source, o.Instance, o.Rand)
+	if err != nil {
+		return nil, err
+	}
+	if err := t.recover(); err != nil {
+		return nil, errors.Join(fmt.Errorf("recover dumps in %s: %w", o.Source, err), t.close())
+	}
+	return &Dumper{options: o, tree: t}, nil
+}
+
+// Close releases the source directory.
+func (d *Dumper) Close() error { return d.tree.close() }
+
+// Report describes a dump that was made.
+type Report struct {
+	Service  string
+	Recipe   string
+	Path     string // below the source directory
+	Files    int
+	Bytes    int64
+	Duration time.Duration
+	Attempts int
+}
+
+// Dump makes a dump of the service and swaps it in as a whole directory. On
+// error the previous dump is as it was, and nothing else is left behind. An
+// error is an *Error. If the service restarts meanwhile, the dump is tried
+// once more.
+func (d *Dumper) Dump(ctx context.Context, s discovery.Service, r *Recipe) (Report, error) {
+	start := d.options.Now()
+	report := Report{Service: s.ID(), Recipe: r.Name(), Path: dumpPath(s)}
+	for {
+		report.Attempts++
+		files, bytes, err := d.attempt(ctx, s, r)
+		report.Files, report.Bytes = files, bytes
+		report.Duration = d.options.Now().Sub(start)
+		if err == nil {
+			return report, nil
+		}
+		if !errors.Is(err, errRestarted) || report.Attempts > 1 || ctx.Err() != nil {
+			return report, err
+		}
+		d.options.Warn("service restarted during its dump; trying once more", "service", s.ID())
+	}
+}
+
+var errRestarted = errors.New("the service restarted meanwhile")
+
+func (d *Dumper) attempt(ctx context.Context, s discovery.Service, r *Recipe) (files int, bytes int64, err error) {
+	before, err := d.ready(ctx, s)
+	if err != nil {
+		return 0, 0, err
+	}
+	spec, err := d.spec(ctx, s, r)
+	if err != nil {
+		return 0, 0, err
+	}
+	stage, err := d.tree.stage(s)
+	if err != nil {
+		return 0, 0, d.diskError(s, "stage", err)
+	}
+	defer func() {
+		if e := stage.remove(); e != nil {
+			d.options.Warn("staging directory stays until the next start", "service", s.ID(), "error", e)
+		}
+	}()
+	runErr := d.run(ctx, s, spec, stage)
+	if err := d.unchanged(ctx, s, before); err != nil {
+		return 0, 0, err
+	}
+	if runErr != nil {
+		return 0, 0, runErr
+	}
+	files, bytes, err = stage.check(spec.Trailers)
+	if err != nil {
+		return 0, 0, &Error{Service: s.ID(), Op: "check", Err: err, Advice: "the dump that was there before is kept"}
+	}
+	if err := ctx.Err(); err != nil {
+		return 0, 0, &Error{Service: s.ID(), Op: "swap", Err: err}
+	}
+	if err := stage.swap(); err != nil {
+		return 0, 0, d.diskError(s, "swap", err)
+	}
+	return files, bytes, nil
+}
+
+// ready checks that the service can be dumped now.
+func (d *Dumper) ready(ctx context.Context, s discovery.Service) (discovery.State, error) {
+	c := s.Primary()
+	state, err := d.options.Runtime.State(ctx, c.ID)
+	e := &Error{Service: s.ID(), Op: "service"}
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		e.Err = fmt.Errorf("container %s is gone", c.Name)
+	case err != nil:
+		e.Err = err
+	case state.Paused:
+		e.Err, e.Advice = fmt.Errorf("container %s is paused", c.Name), "docker unpause "+c.Name
+	case state.Restarting:
+		e.Err, e.Advice = fmt.Errorf("container %s is restarting", c.Name), "see docker logs "+c.Name
+	case !state.Running:
+		e.Err, e.Advice = fmt.Errorf("container %s is not running", c.Name), "see docker logs "+c.Name
+	default:
+		return state, nil
+	}
+	return state, e
+}
+
+// unchanged checks that the container is still the process that it was: a
+// dump across a restart may hold two states of the data.
+func (d *Dumper) unchanged(ctx context.Context, s discovery.Service, before discovery.State) error {
+	after, err := d.options.Runtime.State(ctx, s.Primary().ID)
+	if err != nil {
+		if ctx.Err() != nil {
+			return &Error{Service: s.ID(), Op: "run", Err: context.Cause(ctx)}
+		}
+		return &Error{Service: s.ID(), Op: "service", Err: fmt.Errorf("look at it after the dump: %w", err)}
+	}
+	switch {
+	case !after.StartedAt.Equal(before.StartedAt):
+		return &Error{Service: s.ID(), Op: "run", Err: errRestarted, Advice: "see docker logs " + s.Primary().Name}
+	case !after.Running || after.Restarting:
+		return &Error{Service: s.ID(), Op: "run", Err: errors.New("the service stopped meanwhile"), Advice: "see docker logs " + s.Primary().Name}
+	case after.Paused:
+		return &Error{Service: s.ID(), Op: "run", Err: errors.New("the service was paused meanwhile")}
+	}
+	return nil
+}
+
+// spec renders the recipe, with the values of *_FILE variables read in.
+func (d *Dumper) spec(ctx context.Context, s discovery.Service, r *Recipe) (Spec, error) {
+	env, err := d.environment(ctx, s, r.names)
+	if err != nil {
+		return Spec{}, err
+	}
+	return r.Render(s, Vars{IP: serviceIP, TargetDir: targetDir, Env: env, Rand: d.options.Rand})
+}
+
+// environment is the service's own, and for each name that the recipe uses
+// and that isn't set, the content of the file that NAME_FILE names.
+func (d *Dumper) environment(ctx context.Context, s discovery.Service, names []string) (map[string]Value, error) {
+	c := s.Primary()
+	env := Environment(c.Env)
+	for _, name := range names {
+		file := c.Env[name+"_FILE"]
+		if c.Env[name] != "" || file == "" {
+			continue
+		}
+		data, err := d.options.Runtime.ReadFile(ctx, c.ID, file)
+		text := strings.TrimRight(string(data), "\r\n")
+		switch {
+		case err != nil:
+			err = fmt.Errorf("read %s of %s_FILE in container %s: %w", file, name, c.Name, err)
+		case text == "":
+			err = fmt.Errorf("%s of %s_FILE in container %s is empty", file, name, c.Name)
+		case strings.ContainsRune(text, 0):
+			err = fmt.Errorf("%s of %s_FILE in container %s is not text", file, name, c.Name)
+		default:
+			env[name] = Value{Text: text, Origin: "the file " + file + " in the service"}
+			continue
+		}
+		return nil, &Error{Service: s.ID(), Op: "credentials", Err: err,
+			Advice: "the file must be readable for the container's own user"}
+	}
+	return env, nil
+}
+
+func (d *Dumper) diskError(s discovery.Service, op string, err error) error {
+	e := &Error{Service: s.ID(), Op: op, Err: err}
+	e.Advice = diskHint(err, d.options.Source)
+	return e
+}

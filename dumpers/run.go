@@ -1,0 +1,120 @@
+package dumpers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/purser-backup/purser/discovery"
+)
+
+var (
+	errIdle     = errors.New("no progress")
+	errDeadline = errors.New("deadline passed")
+)
+
+// run runs the spec with a deadline and a watch on its progress.
+func (d *Dumper) run(ctx context.Context, s discovery.Service, spec Spec, stage *stage) error {
+	timeout, idle := d.options.Timeout, d.options.IdleTimeout
+	if s.Settings.Timeout > 0 {
+		timeout = s.Settings.Timeout
+	}
+	if s.Settings.IdleTimeout > 0 {
+		idle = s.Settings.IdleTimeout
+	}
+	limited, cancel := context.WithTimeoutCause(ctx, timeout, fmt.Errorf("%w after %s", errDeadline, timeout))
+	defer cancel()
+
+	c := s.Primary()
+	job := Job{Service: s.ID(), Container: c.ID, Image: spec.Image, Script: spec.Script, Env: spec.Env,
+		Dir: stage.path, Target: targetDir}
+	if job.Image == "" {
+		job.Image = c.ImageID
+	}
+	output := &tail{}
+	status := 0
+	group, watched := errgroup.WithContext(limited)
+	finished := make(chan struct{})
+	group.Go(func() error {
+		defer close(finished)
+		var err error
+		status, err = d.options.Runtime.Run(watched, job, output, output)
+		return err
+	})
+	group.Go(func() error {
+		return watch(watched, finished, idle, func() int64 { return output.total() + stage.size() })
+	})
+	err := group.Wait()
+	if err == nil && status == 0 {
+		return nil
+	}
+	return d.runError(ctx, limited, s, spec, status, err, output)
+}
+
+// watch fails when progress stands still for longer than idle.
+func watch(ctx context.Context, finished <-chan struct{}, idle time.Duration, progress func() int64) error {
+	ticker := time.NewTicker(max(idle/8, 10*time.Millisecond))
+	defer ticker.Stop()
+	last, at := progress(), time.Now()
+	for {
+		select {
+		case <-finished:
+			return nil
+		case <-ctx.Done():
+			return nil
+		case now := <-ticker.C:
+			if p := progress(); p != last {
+				last, at = p, now
+			} else if now.Sub(at) >= idle {
+				return fmt.Errorf("%w for %s", errIdle, idle)
+			}
+		}
+	}
+}
+
+// runError says why a run failed, with the end of its output.
+func (d *Dumper) runError(ctx, limited context.Context, s discovery.Service, spec Spec, status int, err error, output *tail) error {
+	e := &Error{Service: s.ID(), Op: "run", Err: err}
+	var hinted interface{ Hint() string }
+	switch {
+	case ctx.Err() != nil:
+		e.Err = context.Cause(ctx)
+		return e
+	case limited.Err() != nil:
+		e.Err = context.Cause(limited)
+		e.Advice = "a longer time is set with the label " + discovery.LabelTimeout
+	case errors.Is(err, errIdle):
+		e.Advice = "a longer time is set with the label " + discovery.LabelIdleTimeout
+	case errors.As(err, &hinted):
+		e.Advice = hinted.Hint()
+	case err == nil:
+		e.Err = fmt.Errorf("exit status %d", status)
+		e.Advice = advice(status, s, spec)
+	}
+	if text := output.redacted(spec.secrets); text != "" {
+		e.Err = fmt.Errorf("%w: %s", e.Err, text)
+	}
+	return e
+}
+
+func advice(status int, s discovery.Service, spec Spec) string {
+	switch {
+	case status == 127:
+		image := spec.Image
+		if image == "" {
+			image = s.Primary().Image
+		}
+		return "the image " + image + " lacks a program that the recipe needs; a recipe of your own can name another image"
+	case len(spec.Used) > 0:
+		var uses []string
+		for _, u := range spec.Used {
+			uses = append(uses, u.Name+" from "+u.Origin)
+		}
+		return "it used " + strings.Join(uses, ", ") + "; a database keeps the password of its first start"
+	}
+	return ""
+}

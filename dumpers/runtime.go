@@ -1,0 +1,43 @@
+package dumpers
+
+import (
+	"context"
+	"io"
+
+	"github.com/purser-backup/purser/discovery"
+	"github.com/purser-backup/purser/internal/secret"
+)
+
+// Runtime is what a dump needs of a container engine. Implementations are
+// safe for concurrent use.
+type Runtime interface {
+	// Run runs the job in a container of its own and returns the exit status
+	// of its script. An error means that the script may not have run to its
+	// end. When ctx ends, the container is killed. Nothing of it is left
+	// after the return, whatever the outcome.
+	Run(ctx context.Context, job Job, stdout, stderr io.Writer) (status int, err error)
+
+	// ReadFile returns a small file as the container's own processes see it.
+	ReadFile(ctx context.Context, container, path string) ([]byte, error)
+
+	// State returns the present state of a container; an error that wraps
+	// fs.ErrNotExist means that it is gone.
+	State(ctx context.Context, container string) (discovery.State, error)
+}
+
+// Job is one container to run.
+type Job struct {
+	Service   string     // identity, for labels and messages
+	Container string     // id of the container whose network is shared
+	Image     string     // reference or id
+	Script    string     // for the image's sh; holds no secret
+	Env       []Variable // exported to Script; never visible from outside
+	Dir       string     // existing directory, as this process sees it
+	Target    string     // where Dir is mounted; also the working directory
+}
+
+// Variable is one environment variable of a job.
+type Variable struct {
+	Name  string
+	Value secret.String
+}
