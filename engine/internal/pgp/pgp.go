@@ -1,0 +1,86 @@
+// Package pgp encrypts and decrypts the objects of a repository: one OpenPGP
+// message each, as GnuPG reads and writes it (RFC 4880; FORMAT.md "Encryption").
+//
+// Packet framing and the integrity-protected packet are written here, over the
+// standard library's AES, CFB and SHA-1: that is where the time goes. Parsing
+// of foreign packets and key derivation are go-crypto's.
+package pgp
+
+import (
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/des"
+	"errors"
+	"fmt"
+	"strings"
+
+	"golang.org/x/crypto/blowfish"
+	"golang.org/x/crypto/cast5"
+	"golang.org/x/crypto/twofish"
+
+	"github.com/purser-backup/purser/internal/secret"
+)
+
+var (
+	// ErrWrongKey says that a message can't be decrypted with the key at hand.
+	ErrWrongKey = errors.New("wrong or missing passphrase")
+	// ErrCorrupt says that a message is no OpenPGP message, is cut short, or was
+	// changed after it was written.
+	ErrCorrupt = errors.New("damaged OpenPGP message")
+)
+
+// Packet tags (RFC 4880, 4.3).
+const (
+	tagPublicKeyESK = 1
+	tagSymmetricESK = 3
+	tagCompressed   = 8
+	tagMarker       = 10
+	tagLiteral      = 11
+	tagMDC          = 19
+	tagSEIPD        = 18
+)
+
+// Algorithm numbers (RFC 4880, 9).
+const (
+	cipherAES256 = 9
+	hashSHA256   = 8
+	compressZLIB = 2
+)
+
+// phrase is the passphrase as GnuPG takes it from duplicity: up to the first
+// newline.
+func phrase(s secret.String) []byte {
+	line, _, _ := strings.Cut(s.Reveal(), "\n")
+	return []byte(line)
+}
+
+// symmetric describes a block cipher by its number.
+type symmetric struct {
+	keyLen int
+	open   func(key []byte) (cipher.Block, error)
+}
+
+// symmetricByID knows the ciphers that GnuPG has used by default at some time.
+func symmetricByID(id byte) (symmetric, bool) {
+	switch id {
+	case 2:
+		return symmetric{24, des.NewTripleDESCipher}, true
+	case 3:
+		return symmetric{16, func(k []byte) (cipher.Block, error) { return cast5.NewCipher(k) }}, true
+	case 4:
+		return symmetric{16, func(k []byte) (cipher.Block, error) { return blowfish.NewCipher(k) }}, true
+	case 7:
+		return symmetric{16, aes.NewCipher}, true
+	case 8:
+		return symmetric{24, aes.NewCipher}, true
+	case cipherAES256:
+		return symmetric{32, aes.NewCipher}, true
+	case 10:
+		return symmetric{32, func(k []byte) (cipher.Block, error) { return twofish.NewCipher(k) }}, true
+	}
+	return symmetric{}, false
+}
+
+func corrupt(format string, args ...any) error {
+	return fmt.Errorf("%w: %w", ErrCorrupt, fmt.Errorf(format, args...))
+}
