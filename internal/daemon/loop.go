@@ -1,0 +1,150 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/purser-backup/purser/internal/schedule"
+)
+
+const (
+	// clockCheck is how long the loop sleeps at most before it looks at the
+	// clock again: a clock that was set, or a machine that was suspended, is
+	// noticed within it.
+	clockCheck = time.Minute
+	// lockedRetry is the pause before a due run is tried again while another
+	// purser holds the lock.
+	lockedRetry = time.Minute
+	// stopGrace is how long a cancelled run may take to clean up. Docker waits
+	// ten seconds by default before it kills.
+	stopGrace = 7 * time.Second
+)
+
+// loop starts runs when they are due, one at a time.
+type loop struct {
+	schedule schedule.Schedule
+	now      func() time.Time
+	log      *slog.Logger
+	last     time.Time                   // start of the last run, zero if there was none
+	again    bool                        // the last run was interrupted and is to be made up for
+	run      func(context.Context) error // returns an error that wraps ErrLocked if it couldn't start
+	report   func(error)                 // is told of every run that was not good
+	planned  func(time.Time) error       // is told when the next run is due
+}
+
+// serve runs until ctx is cancelled, which is no error, or until there is no
+// next run. A run that was missed, the first one included, starts at once; of
+// several missed ones only one is made up for.
+func (l *loop) serve(ctx context.Context) error {
+	for ctx.Err() == nil {
+		due, err := l.plan()
+		if err != nil {
+			return err
+		}
+		if !l.wait(ctx, due) {
+			break
+		}
+		started := l.now()
+		err = l.supervise(ctx)
+		switch {
+		case errors.Is(err, errNotStopped):
+			return err
+		case errors.Is(err, ErrLocked):
+			l.log.Warn("run put off: another purser is at work", "retry_in", lockedRetry)
+			sleep(ctx, lockedRetry)
+			continue
+		case err != nil && ctx.Err() == nil:
+			l.report(err)
+		}
+		l.last, l.again = started, false
+	}
+	l.log.Info("daemon stopped")
+	return nil
+}
+
+// plan says when the next run is due.
+func (l *loop) plan() (time.Time, error) {
+	now := l.now()
+	due := now
+	if l.last.IsZero() {
+		l.log.Info("no run yet: the first one starts now")
+	} else if l.again {
+		l.log.Info("the last run was interrupted: it starts again now")
+	} else if due = l.next(earlier(l.last, now)); due.IsZero() {
+		return due, fmt.Errorf("the schedule never comes due after %s", now.Format(time.RFC3339))
+	} else if due.After(now) {
+		l.log.Info("next run", "at", due, "in", due.Sub(now).Round(time.Second))
+	} else {
+		l.log.Info("a run was missed: it starts now", "was_due", due)
+	}
+	return due, l.planned(due)
+}
+
+// next asks the schedule in the clock's own time zone.
+func (l *loop) next(t time.Time) time.Time { return l.schedule.Next(t.In(l.now().Location())) }
+
+// wait returns true when due has come and false when ctx was cancelled first.
+// Where the clock was set back, it takes the earlier due time that results.
+func (l *loop) wait(ctx context.Context, due time.Time) bool {
+	for ctx.Err() == nil {
+		now := l.now()
+		if left := due.Sub(now); left <= 0 {
+			return true
+		} else if !sleep(ctx, min(left, clockCheck)) {
+			return false
+		}
+		// A step of less than clockCheck must not repeat the run just done.
+		if now = l.now(); now.Add(clockCheck).Before(l.last) {
+			if again := l.next(now); !again.IsZero() && again.Before(due) {
+				l.log.Warn("the clock was set back", "next_run", again)
+				due = again
+			}
+		}
+	}
+	return false
+}
+
+var errNotStopped = errors.New("the run did not stop in time")
+
+// supervise makes one run. After a cancellation the run gets stopGrace to clean
+// up; then the loop gives up on it, so that the process ends before it is killed.
+func (l *loop) supervise(ctx context.Context) error {
+	done := make(chan error, 1)
+	go func() { done <- l.run(ctx) }()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+	}
+	l.log.Info("stopping: the run is cancelled")
+	timer := time.NewTimer(stopGrace)
+	defer timer.Stop()
+	select {
+	case err := <-done:
+		return err
+	case <-timer.C:
+		return errNotStopped
+	}
+}
+
+// sleep waits for d and reports whether it wasn't cancelled.
+func sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}

@@ -1,0 +1,240 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/purser-backup/purser/internal/schedule"
+)
+
+// rig is a loop in a bubble of fake time, whose wall clock can be set.
+type rig struct {
+	*loop
+	offset atomic.Int64 // of the wall clock, in nanoseconds
+	zone   *time.Location
+	starts []string
+	took   time.Duration // how long each run takes
+	errs   []error       // results of the runs, in order; then nil
+	told   []string
+	log    strings.Builder
+}
+
+func newRig(t *testing.T, expr, zone, start string) *rig {
+	t.Helper()
+	plan, err := schedule.Parse(expr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &rig{}
+	if r.zone, err = time.LoadLocation(zone); err != nil {
+		t.Fatal(err)
+	}
+	r.set(r.parse(t, start))
+	r.loop = &loop{
+		schedule: plan, now: r.now,
+		log: slog.New(slog.NewTextHandler(&r.log, &slog.HandlerOptions{ReplaceAttr: withoutTime})),
+		run: func(ctx context.Context) error {
+			r.starts = append(r.starts, r.now().Format("01-02 15:04:05 -07"))
+			sleep(ctx, r.took)
+			if len(r.errs) == 0 {
+				return ctx.Err()
+			}
+			err := r.errs[0]
+			r.errs = r.errs[1:]
+			return err
+		},
+		report:  func(err error) { r.told = append(r.told, err.Error()) },
+		planned: func(time.Time) error { return nil },
+	}
+	return r
+}
+
+func withoutTime(_ []string, a slog.Attr) slog.Attr {
+	if a.Key == slog.TimeKey {
+		return slog.Attr{}
+	}
+	return a
+}
+
+func (r *rig) parse(t *testing.T, s string) time.Time {
+	t.Helper()
+	at, err := time.ParseInLocation("2006-01-02 15:04:05", s, r.zone)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return at
+}
+
+func (r *rig) now() time.Time {
+	return time.Now().Add(time.Duration(r.offset.Load())).Round(0).In(r.zone)
+}
+
+func (r *rig) set(now time.Time) { r.offset.Store(int64(time.Until(now))) }
+
+// serveFor lets the loop work for d and then cancels it.
+func (r *rig) serveFor(t *testing.T, d time.Duration, meanwhile func()) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), d)
+	defer cancel()
+	done := make(chan error)
+	go func() { done <- r.serve(ctx) }()
+	if meanwhile != nil {
+		meanwhile()
+	}
+	if err := <-done; err != nil {
+		t.Errorf("serve: %v", err)
+	}
+}
+
+func TestLoopStartsRunsWhenDue(t *testing.T) {
+	const day = 24 * time.Hour
+	for _, test := range []struct {
+		name, expr, zone, start string
+		last                    string // start of the last run
+		again                   bool
+		took, total             time.Duration
+		want                    []string
+	}{
+		{name: "first start runs at once", expr: "0 0 0 * * *", zone: "UTC", start: "2026-05-20 10:00:00", total: 2 * day,
+			want: []string{"05-20 10:00:00 +00", "05-21 00:00:00 +00", "05-22 00:00:00 +00"}},
+		{name: "nothing missed", expr: "0 0 * * *", zone: "UTC", start: "2026-05-20 10:00:00", last: "2026-05-20 00:00:00", total: day,
+			want: []string{"05-21 00:00:00 +00"}},
+		{name: "several missed, one made up for", expr: "@daily", zone: "UTC", start: "2026-05-20 10:00:00", last: "2026-05-16 00:00:00", total: day,
+			want: []string{"05-20 10:00:00 +00", "05-21 00:00:00 +00"}},
+		{name: "interrupted run starts again", expr: "@daily", zone: "UTC", start: "2026-05-20 10:00:00", last: "2026-05-20 00:00:00", again: true, total: day,
+			want: []string{"05-20 10:00:00 +00", "05-21 00:00:00 +00"}},
+		{name: "run longer than its interval does not overlap", expr: "0 * * * * *", zone: "UTC", start: "2026-05-20 10:00:00", took: 150 * time.Second, total: 8 * time.Minute,
+			want: []string{"05-20 10:00:00 +00", "05-20 10:02:30 +00", "05-20 10:05:00 +00", "05-20 10:07:30 +00"}},
+		{name: "clocks go forward over the due time", expr: "0 30 2 * * *", zone: "Europe/Berlin", start: "2026-03-28 12:00:00", last: "2026-03-28 02:30:00", total: 3 * day,
+			want: []string{"03-29 03:30:00 +02", "03-30 02:30:00 +02", "03-31 02:30:00 +02"}},
+		{name: "clocks go back over the due time", expr: "0 30 2 * * *", zone: "Europe/Berlin", start: "2026-10-24 12:00:00", last: "2026-10-24 02:30:00", total: 2 * day,
+			want: []string{"10-25 02:30:00 +02", "10-25 02:30:00 +01", "10-26 02:30:00 +01"}},
+		{name: "midnight in New York through the change", expr: "0 0 0 * * *", zone: "America/New_York", start: "2026-10-31 12:00:00", last: "2026-10-31 00:00:00", total: 3 * day,
+			want: []string{"11-01 00:00:00 -04", "11-02 00:00:00 -05", "11-03 00:00:00 -05"}},
+		{name: "last run in the future, after the clock was set back", expr: "@daily", zone: "UTC", start: "2026-05-10 10:00:00", last: "2026-05-20 00:00:00", total: day,
+			want: []string{"05-11 00:00:00 +00"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newRig(t, test.expr, test.zone, test.start)
+				r.took, r.again = test.took, test.again
+				if test.last != "" {
+					r.last = r.parse(t, test.last)
+				}
+				r.serveFor(t, test.total, nil)
+				if diff := cmp.Diff(test.want, r.starts); diff != "" {
+					t.Errorf("starts (-want +got):\n%s", diff)
+				}
+			})
+		})
+	}
+}
+
+func TestLoopFollowsAClockThatIsSet(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		to    string // what the clock is set to at 10:00:30 on 20 May
+		total time.Duration
+		want  []string
+	}{
+		{"forward over a due time", "2026-05-21 00:00:10", time.Hour, []string{"05-21 00:00:40 +00"}},
+		{"back by ten days", "2026-05-10 23:00:00", 3 * time.Hour, []string{"05-11 00:00:00 +00"}},
+		{"back by a few seconds just after a run", "2026-05-20 10:00:25", 2 * time.Hour, nil},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newRig(t, "@daily", "UTC", "2026-05-20 10:00:00")
+				r.last = r.now()
+				r.serveFor(t, test.total, func() {
+					time.Sleep(30 * time.Second)
+					r.set(r.parse(t, test.to))
+				})
+				if diff := cmp.Diff(test.want, r.starts); diff != "" {
+					t.Errorf("starts (-want +got):\n%s", diff)
+				}
+			})
+		})
+	}
+}
+
+func TestLoopGoesOnAfterAFailure(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, "@hourly", "UTC", "2026-05-20 10:30:00")
+		r.errs = []error{errors.New("no Docker"), fmt.Errorf("%w: run.lock", ErrLocked)}
+		r.serveFor(t, time.Hour, nil)
+		want := []string{"05-20 10:30:00 +00", "05-20 11:00:00 +00", "05-20 11:01:00 +00"}
+		if diff := cmp.Diff(want, r.starts); diff != "" {
+			t.Errorf("starts (-want +got):\n%s", diff)
+		}
+		if diff := cmp.Diff([]string{"no Docker"}, r.told); diff != "" {
+			t.Errorf("reported (-want +got):\n%s", diff)
+		}
+		const log = `level=INFO msg="no run yet: the first one starts now"
+level=INFO msg="next run" at=2026-05-20T11:00:00.000Z in=30m0s
+level=WARN msg="run put off: another purser is at work" retry_in=1m0s
+level=INFO msg="a run was missed: it starts now" was_due=2026-05-20T11:00:00.000Z
+level=INFO msg="next run" at=2026-05-20T12:00:00.000Z in=59m0s
+level=INFO msg="daemon stopped"
+`
+		if diff := cmp.Diff(log, r.log.String()); diff != "" {
+			t.Errorf("log (-want +got):\n%s", diff)
+		}
+	})
+}
+
+func TestLoopStopsCleanly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, "@daily", "UTC", "2026-05-20 10:00:00")
+		r.took = time.Hour // ends at once when cancelled
+		began := time.Now()
+		r.serveFor(t, time.Minute, nil)
+		if took := time.Since(began); took != time.Minute {
+			t.Errorf("the loop stopped after %v", took)
+		}
+		if len(r.told) > 0 {
+			t.Errorf("a cancelled run was reported: %v", r.told)
+		}
+	})
+}
+
+func TestLoopGivesUpOnARunThatDoesNotStop(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, "@daily", "UTC", "2026-05-20 10:00:00")
+		r.loop.run = func(context.Context) error { time.Sleep(time.Hour); return nil }
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		began := time.Now()
+		err := r.serve(ctx)
+		if !errors.Is(err, errNotStopped) {
+			t.Errorf("got error %v", err)
+		}
+		if took := time.Since(began); took != time.Minute+stopGrace {
+			t.Errorf("the loop gave up after %v", took)
+		}
+		time.Sleep(time.Hour) // the bubble must not end before the run
+	})
+}
+
+func TestLoopRefusesAScheduleThatNeverComesDue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, "0 0 0 * * *", "UTC", "2026-05-20 10:00:00")
+		r.last, r.loop.schedule = r.now(), never{}
+		err := r.serve(t.Context())
+		if err == nil || err.Error() != "the schedule never comes due after 2026-05-20T10:00:00Z" {
+			t.Errorf("got error %v", err)
+		}
+	})
+}
+
+type never struct{}
+
+func (never) Next(time.Time) time.Time { return time.Time{} }
