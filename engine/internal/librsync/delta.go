@@ -1,0 +1,234 @@
+package librsync
+
+import (
+	"encoding/binary"
+	"fmt"
+	"io"
+)
+
+// NewDelta returns a reader of the delta that makes newFile of the file that sig
+// describes. It reads newFile once, in order, as the delta is read, and holds no more
+// of it than a block and some 400 KiB. An error of newFile is passed on, and the delta
+// is then incomplete. The reader is not for concurrent use.
+func NewDelta(sig *Signature, newFile io.Reader) io.Reader {
+	d := &delta{sig: sig, in: newFile, blockLen: sig.params.BlockLen, readSize: minRead, next: -1}
+	if sig.blocks == 0 {
+		d.blockLen = 1 // nothing can match: don't wait for a whole block
+	}
+	d.power = rabinKarpPower(d.blockLen)
+	d.out = binary.BigEndian.AppendUint32(d.out, deltaMagic)
+	return d
+}
+
+const (
+	// maxLiteral is the most bytes of one literal command: what two bytes can tell.
+	maxLiteral = 1<<16 - 1
+	minRead    = 4 << 10
+	maxRead    = 256 << 10
+)
+
+type delta struct {
+	sig      *Signature
+	in       io.Reader
+	blockLen int
+	power    uint32 // Rabin-Karp's multiplier to the power of blockLen
+
+	// buf holds what was read and not yet dealt with: from literal to pos the bytes
+	// that matched nothing, from pos what is to be looked at.
+	buf          []byte
+	literal, pos int
+	readSize     int // how much to read at least, if there is so much
+	eof          bool
+	weak         uint32 // of the block at pos, if haveWeak
+	haveWeak     bool
+
+	// The copy command that is waiting for its continuation.
+	copyFrom, copyLen int64
+	next              int // block that would continue it, or -1
+
+	out  []byte // bytes of the delta
+	read int    // how many of out the caller has
+	err  error  // what ends the delta; io.EOF is its proper end
+}
+
+// Read implements io.Reader.
+func (d *delta) Read(p []byte) (int, error) {
+	if len(p) == 0 {
+		return 0, nil
+	}
+	for d.read == len(d.out) {
+		if d.err != nil {
+			return 0, d.err
+		}
+		d.out, d.read = d.out[:0], 0
+		d.step()
+	}
+	n := copy(p, d.out[d.read:])
+	d.read += n
+	return n, nil
+}
+
+// step goes forward: to the next match, the limit of a literal, or the end.
+func (d *delta) step() {
+	if err := d.fill(); err != nil {
+		d.err = err
+		return
+	}
+	if len(d.buf)-d.pos < d.blockLen {
+		d.finish()
+		return
+	}
+	if d.sig.blocks == 0 {
+		d.pos = len(d.buf)
+		d.flushFullLiterals()
+		return
+	}
+	if !d.haveWeak {
+		window := d.buf[d.pos : d.pos+d.blockLen]
+		d.weak, d.haveWeak = d.sig.params.weak(window), true
+		// Where data is unchanged the next block is the one after the last. Asking
+		// for it first also makes one copy of a run of equal blocks.
+		if d.next >= 0 && d.next < d.sig.blocks && d.sig.is(d.next, d.weak, window) {
+			d.match(d.next, d.blockLen)
+			return
+		}
+	}
+	if block := d.scan(); block >= 0 {
+		d.match(block, d.blockLen)
+		return
+	}
+	d.flushFullLiterals()
+}
+
+// fill makes room and reads until a block and one byte can be seen, or the input ends.
+func (d *delta) fill() error {
+	if d.eof || len(d.buf)-d.pos > d.blockLen {
+		return nil
+	}
+	if d.literal > 0 {
+		n := copy(d.buf, d.buf[d.literal:])
+		d.buf = d.buf[:n]
+		d.pos -= d.literal
+		d.literal = 0
+	}
+	for empty := 0; len(d.buf)-d.pos <= d.blockLen; {
+		if cap(d.buf)-len(d.buf) < d.readSize {
+			d.buf = append(make([]byte, 0, len(d.buf)+d.readSize), d.buf...)
+			d.readSize = min(2*d.readSize, maxRead)
+		}
+		n, err := d.in.Read(d.buf[len(d.buf):cap(d.buf)])
+		d.buf = d.buf[:len(d.buf)+n]
+		if err == io.EOF {
+			d.eof = true
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("read the new file for its delta: %w", err)
+		}
+		if n > 0 {
+			empty = 0
+		} else if empty++; empty == 100 {
+			return fmt.Errorf("read the new file for its delta: %w", io.ErrNoProgress)
+		}
+	}
+	return nil
+}
+
+// match ends the literal at pos and adds a copy of n bytes of a block.
+func (d *delta) match(block, n int) {
+	d.flushLiteral()
+	from := int64(block) * int64(d.blockLen)
+	if d.copyLen > 0 && d.copyFrom+d.copyLen == from {
+		d.copyLen += int64(n)
+	} else {
+		d.flushCopy()
+		d.copyFrom, d.copyLen = from, int64(n)
+	}
+	d.next = block + 1
+	d.pos += n
+	d.literal = d.pos
+	d.haveWeak = false
+}
+
+// flushFullLiterals writes literals that have reached their greatest length.
+func (d *delta) flushFullLiterals() {
+	for d.pos-d.literal >= maxLiteral {
+		d.flushCopy()
+		d.appendLiteral(d.buf[d.literal : d.literal+maxLiteral])
+		d.literal += maxLiteral
+	}
+}
+
+// flushLiteral writes all bytes that matched nothing.
+func (d *delta) flushLiteral() {
+	d.flushFullLiterals()
+	if d.literal < d.pos {
+		d.flushCopy()
+		d.appendLiteral(d.buf[d.literal:d.pos])
+		d.literal = d.pos
+	}
+}
+
+func (d *delta) appendLiteral(p []byte) {
+	switch n := len(p); {
+	case n <= opLiteralMax:
+		d.out = append(d.out, byte(n))
+	case n <= 0xff:
+		d.out = append(d.out, opLiteral8, byte(n))
+	default:
+		d.out = append(d.out, opLiteral8+1, byte(n>>8), byte(n))
+	}
+	d.out = append(d.out, p...)
+	d.next = -1
+}
+
+func (d *delta) flushCopy() {
+	if d.copyLen == 0 {
+		return
+	}
+	from, length := intWidth(uint64(d.copyFrom)), intWidth(uint64(d.copyLen))
+	d.out = append(d.out, opCopy+byte(4*from+length))
+	d.out = appendInt(d.out, uint64(d.copyFrom), from)
+	d.out = appendInt(d.out, uint64(d.copyLen), length)
+	d.copyLen = 0
+}
+
+// finish deals with what is shorter than a block at the end of the new file. Only the
+// old file's last block can match there, since it may be short as well.
+func (d *delta) finish() {
+	if n := d.findTail(); n > 0 {
+		d.pos = len(d.buf) - n
+		d.match(d.sig.blocks-1, n)
+	} else {
+		d.pos = len(d.buf)
+		d.flushLiteral()
+	}
+	d.flushCopy()
+	d.out = append(d.out, opEnd)
+	d.err = io.EOF
+}
+
+// findTail returns the length of the end of the new file that is the old file's last
+// block, 0 if there is none.
+func (d *delta) findTail() int {
+	tail := d.buf[d.pos:]
+	if len(tail) == 0 || d.sig.blocks == 0 {
+		return 0
+	}
+	last := d.sig.blocks - 1
+	weak := d.sig.params.weak(tail)
+	rabinKarp, power := d.sig.params.rabinKarp(), rabinKarpPower(len(tail))
+	for n := len(tail); n > 0; n-- {
+		rest := tail[len(tail)-n:]
+		if d.sig.is(last, weak, rest) {
+			return n
+		}
+		if rabinKarp {
+			weak -= power * (uint32(rest[0]) + rabinKarpAdjust)
+			power *= rabinKarpInverse
+		} else {
+			weak = rollsumDrop(weak, n, rest[0])
+		}
+	}
+	return 0
+}

@@ -1,0 +1,77 @@
+package librsync
+
+// rollOffset is added to each byte of a rollsum, so that zeros count.
+const rollOffset = 31
+
+// rollsum returns the weak sum of librsync's first kind of signatures: the sum of the
+// bytes below, the sum of their sums above, 16 bits each.
+func rollsum(b []byte) uint32 {
+	// Offsets are added at the end: n of them below, n(n+1)/2 above. All arithmetic
+	// is modulo 2^16 in effect, so that overflow does no harm.
+	var s1, s2 uint32
+	n := uint32(len(b))
+	for len(b) >= 8 {
+		c := b[:8:8]
+		x0, x1, x2, x3 := uint32(c[0]), uint32(c[1]), uint32(c[2]), uint32(c[3])
+		x4, x5, x6, x7 := uint32(c[4]), uint32(c[5]), uint32(c[6]), uint32(c[7])
+		s2 += 8*s1 + 8*x0 + 7*x1 + 6*x2 + 5*x3 + 4*x4 + 3*x5 + 2*x6 + x7
+		s1 += x0 + x1 + x2 + x3 + x4 + x5 + x6 + x7
+		b = b[8:]
+	}
+	for _, x := range b {
+		s1 += uint32(x)
+		s2 += s1
+	}
+	s1 += n * rollOffset
+	s2 += uint32(uint64(n)*(uint64(n)+1)/2) * rollOffset
+	return s2<<16 | s1&0xffff
+}
+
+// rollsumDrop removes the first byte of a block of n bytes from its sum.
+func rollsumDrop(sum uint32, n int, out byte) uint32 {
+	o := uint32(out) + rollOffset
+	s1, s2 := sum&0xffff, sum>>16
+	return (s2-uint32(n)*o)<<16 | (s1-o)&0xffff
+}
+
+// The multiplier of the Rabin-Karp sum, its inverse modulo 2^32, and what makes the
+// start value, 1, vanish.
+const (
+	rabinKarpMult    uint32 = 0x08104225
+	rabinKarpInverse uint32 = 0x98f009ad
+	rabinKarpAdjust  uint32 = rabinKarpMult - 1
+)
+
+// rabinKarp returns the weak sum of librsync's second kind of signatures: a
+// polynomial of the bytes modulo 2^32.
+func rabinKarp(b []byte) uint32 {
+	const ( // powers of the multiplier
+		m1        = rabinKarpMult
+		m2 uint32 = 0xa5b71959
+		m3 uint32 = 0x858f9bdd
+		m4 uint32 = 0xf9c080f1
+	)
+	h := uint32(1)
+	for len(b) >= 4 {
+		c := b[:4:4]
+		h = h*m4 + uint32(c[0])*m3 + uint32(c[1])*m2 + uint32(c[2])*m1 + uint32(c[3])
+		b = b[4:]
+	}
+	for _, x := range b {
+		h = h*m1 + uint32(x)
+	}
+	return h
+}
+
+// rabinKarpPower returns the multiplier to the power of n, which a byte that leaves a
+// block of n bytes has been multiplied with.
+func rabinKarpPower(n int) uint32 {
+	result, base := uint32(1), rabinKarpMult
+	for ; n > 0; n >>= 1 {
+		if n&1 != 0 {
+			result *= base
+		}
+		base *= base
+	}
+	return result
+}
