@@ -1,0 +1,239 @@
+package docker
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/image"
+	"github.com/docker/docker/api/types/mount"
+	"github.com/docker/docker/pkg/stdcopy"
+
+	"github.com/purser-backup/purser/discovery"
+	"github.com/purser-backup/purser/dumpers"
+)
+
+// oneShot is a created container that runs once.
+type oneShot struct {
+	client *Client
+	id     string
+	env    string // path of its environment file
+}
+
+// create creates the container of a job, without starting it.
+func (r *Runtime) create(ctx context.Context, job dumpers.Job) (*oneShot, error) {
+	source, err := r.options.Place.hostPath(job.Dir)
+	if err != nil {
+		return nil, err
+	}
+	random, err := r.client.random()
+	if err != nil {
+		return nil, err
+	}
+	name := "purser-" + random
+	if r.options.Journal != nil {
+		if err := r.options.Journal(ctx, name); err != nil {
+			return nil, fmt.Errorf("journal container %s: %w", name, err)
+		}
+	}
+	one := &oneShot{client: r.client, env: "/.purser-" + random}
+	config, host := r.config(job, one.env, source)
+	created, err := r.client.api.ContainerCreate(ctx, config, host, nil, nil, name)
+	if err = createError(job, err); errors.Is(err, errNoImage) {
+		if err := r.client.pull(ctx, job.Image); err != nil {
+			return nil, err
+		}
+		created, err = r.client.api.ContainerCreate(ctx, config, host, nil, nil, name)
+		err = createError(job, err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	one.id = created.ID
+	return one, nil
+}
+
+// config is the whole of what a one-shot container may and may not.
+func (r *Runtime) config(job dumpers.Job, env, source string) (*container.Config, *container.HostConfig) {
+	owner := strconv.Itoa(os.Getuid()) + ":" + strconv.Itoa(os.Getgid())
+	return &container.Config{
+			Image: job.Image,
+			// An image's own entrypoint may start a second server.
+			Entrypoint: []string{"sh", "-c"},
+			Cmd:        []string{prelude(env) + job.Script},
+			User:       owner,
+			WorkingDir: job.Target,
+			Labels: map[string]string{
+				discovery.LabelRole:     roleDump,
+				discovery.LabelInstance: r.options.Instance,
+				"io.purser.service":     job.Service,
+			},
+			Healthcheck:  &container.HealthConfig{Test: []string{"NONE"}},
+			AttachStdout: true,
+			AttachStderr: true,
+		}, &container.HostConfig{
+			NetworkMode:   container.NetworkMode("container:" + job.Container),
+			RestartPolicy: container.RestartPolicy{Name: container.RestartPolicyDisabled},
+			// The Engine must not keep a second copy of what is printed.
+			LogConfig:   container.LogConfig{Type: "none"},
+			CapDrop:     []string{"ALL"},
+			SecurityOpt: []string{"no-new-privileges:true"},
+			Mounts:      []mount.Mount{{Type: mount.TypeBind, Source: source, Target: job.Target}},
+			Resources:   container.Resources{Memory: r.options.Memory, PidsLimit: &r.options.PIDs},
+		}
+}
+
+// prelude reads the environment from its file and forgets the file. The root
+// file system stays writable: the archive API puts no file into a read-only
+// one.
+func prelude(env string) string {
+	return "umask 077\nexport HOME=/tmp\n. " + env + " || exit 125\nrm -f " + env + " 2>/dev/null\n"
+}
+
+var errNoImage = errors.New("the image isn't there")
+
+func createError(job dumpers.Job, err error) error {
+	if err == nil {
+		return nil
+	}
+	op := "create a container of image " + job.Image
+	wrapped := callError(op, err)
+	switch text := strings.ToLower(err.Error()); {
+	case errors.Is(wrapped, fs.ErrNotExist) && strings.Contains(text, "image"):
+		return &Error{Op: op, Err: fmt.Errorf("%w: %w", errNoImage, err)}
+	case strings.Contains(text, "bind source path does not exist"):
+		return &Error{Op: op, Err: err, Advice: "the Engine doesn't see purser's source directory; run purser on the Engine's own host, or in one of its containers"}
+	}
+	return wrapped
+}
+
+// pull fetches an image that a recipe names.
+func (c *Client) pull(ctx context.Context, reference string) error {
+	e := &Error{Op: "pull image " + reference, Advice: "check the image's name in the recipe, or pull it by hand"}
+	if !named(reference) {
+		e.Err = errNoImage
+		e.Advice = "the service's image was removed; the service must be recreated from one that is there"
+		return e
+	}
+	body, err := c.api.ImagePull(ctx, reference, image.PullOptions{})
+	if err != nil {
+		e.Err = err
+		return e
+	}
+	defer body.Close()
+	for decoder := json.NewDecoder(body); ; {
+		var message struct{ Error string }
+		if err := decoder.Decode(&message); errors.Is(err, io.EOF) {
+			return nil
+		} else if err != nil {
+			e.Err = err
+			return e
+		}
+		if message.Error != "" {
+			e.Err = errors.New(message.Error)
+			return e
+		}
+	}
+}
+
+// proveMount makes sure that the container writes where purser reads: a file
+// put into the directory on this side must be there on the other.
+func (o *oneShot) proveMount(ctx context.Context, job dumpers.Job) error {
+	marker, err := o.client.mark(job.Dir)
+	if err != nil {
+		return fmt.Errorf("mark staging directory: %w", err)
+	}
+	_, err = o.client.api.ContainerStatPath(ctx, o.id, path.Join(job.Target, filepath.Base(marker)))
+	if err != nil {
+		err = callError("look for a marker in the staging directory through container "+short(o.id), err)
+		if errors.Is(err, fs.ErrNotExist) {
+			err = &Error{Op: "share " + job.Dir + " with a one-shot container", Err: errors.New("the Engine mounts another directory there"),
+				Advice: "the Engine doesn't see purser's source directory; run purser on the Engine's own host, or in one of its containers"}
+		}
+	}
+	return errors.Join(err, os.Remove(marker))
+}
+
+// run starts the container and waits for its end.
+func (o *oneShot) run(ctx context.Context, stdout, stderr io.Writer) (int, error) {
+	stream, err := o.client.api.ContainerAttach(ctx, o.id, container.AttachOptions{Stream: true, Stdout: true, Stderr: true})
+	if err != nil {
+		return 0, callError("attach to container "+short(o.id), err)
+	}
+	defer stream.Close()
+	// A hijacked connection doesn't end with the context.
+	defer context.AfterFunc(ctx, stream.Close)()
+	exited, failed := o.client.api.ContainerWait(ctx, o.id, container.WaitConditionNextExit)
+	copied := make(chan error, 1)
+	go func() {
+		_, err := stdcopy.StdCopy(stdout, stderr, stream.Reader)
+		copied <- err
+	}()
+	err = o.start(ctx)
+	if err != nil {
+		stream.Close()
+		<-copied
+		return 0, err
+	}
+	status := 0
+	select {
+	case err = <-failed:
+	case end := <-exited:
+		status = int(end.StatusCode)
+		if end.Error != nil {
+			err = errors.New(end.Error.Message)
+		}
+	}
+	if err != nil {
+		stream.Close()
+	}
+	// The Engine ends the stream after the last output.
+	if e := <-copied; err == nil && e != nil {
+		err = e
+	}
+	if ctx.Err() != nil {
+		return 0, context.Cause(ctx)
+	}
+	if err != nil {
+		return 0, callError("wait for container "+short(o.id), err)
+	}
+	return status, o.killed(ctx, status)
+}
+
+func (o *oneShot) start(ctx context.Context) error {
+	err := o.client.api.ContainerStart(ctx, o.id, container.StartOptions{})
+	if err == nil {
+		return nil
+	}
+	op := "start container " + short(o.id)
+	if text := err.Error(); strings.Contains(text, `"sh"`) && strings.Contains(text, "not found") {
+		return &Error{Op: op, Err: errors.New("the image has no shell"),
+			Advice: "a recipe of your own can name another image, with a shell and the client in it"}
+	}
+	return callError(op, err)
+}
+
+// killed explains a status of 137.
+func (o *oneShot) killed(ctx context.Context, status int) error {
+	if status != 137 {
+		return nil
+	}
+	info, err := o.client.api.ContainerInspect(ctx, o.id)
+	if err != nil {
+		return callError("inspect container "+short(o.id), err)
+	}
+	if info.ContainerJSONBase != nil && info.State != nil && info.State.OOMKilled {
+		return &Error{Op: "run container " + short(o.id), Err: errors.New("killed at its memory limit"),
+			Advice: "the client needs more memory than a one-shot container may take"}
+	}
+	return &Error{Op: "run container " + short(o.id), Err: errors.New("killed, exit status 137")}
+}
