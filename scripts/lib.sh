@@ -80,3 +80,53 @@ docker_quiet() {
 }
 
 have_image() { docker image inspect "$1" >/dev/null 2>&1; }
+
+# pull IMAGE: false at once with PULL=never.
+pull() {
+    [ "${PULL:-}" != never ] || return 1
+    say "pulling $1"
+    timeout 900 docker pull --quiet "$1" >/dev/null 2>&1
+}
+
+# shell_tree DIRECTORY: the least that an image with a shell has: a static busybox under all its names.
+shell_tree() {
+    local applet
+    mkdir -p "$1"/bin "$1"/etc "$1"/tmp "$1"/root
+    chmod 755 "$1"
+    chmod 1777 "$1/tmp"
+    cp "$(type -P busybox)" "$1/bin/busybox"
+    for applet in $("$1/bin/busybox" --list); do [ "$applet" = busybox ] || ln -s busybox "$1/bin/$applet"; done
+    printf 'root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n' >"$1/etc/passwd"
+    printf 'root:x:0:\nnogroup:x:65534:\n' >"$1/etc/group"
+}
+
+# need_go: sees to it that `go` is one that can build this module. Debian 12's own is too old to fetch a newer one.
+need_go() {
+    local want boot
+    want=$(sed -nE 's/^go ([0-9.]+)$/\1/p' "$repo/go.mod")
+    recent_go "$want" && return
+    PATH=/usr/local/go/bin:$PATH
+    recent_go "$want" && return
+    boot=$cache/go
+    if [ ! -x "$boot/usr/lib/go-1.24/bin/go" ]; then
+        install_missing mmdebstrap:mmdebstrap
+        say "unpacking Debian's Go, to fetch Go $want with it"
+        retry 4 unpack_go "$boot" || die "cannot unpack Debian's Go" "install Go $want or newer"
+    fi
+    # The newer Go comes through the module proxy, checked by the checksum database.
+    boot=$(GOROOT=$boot/usr/lib/go-1.24 GOTOOLCHAIN=go$want retry 4 "$boot/usr/lib/go-1.24/bin/go" env GOROOT) ||
+        die "cannot download Go $want" "install Go $want or newer"
+    PATH=$boot/bin:$PATH
+}
+
+recent_go() {
+    local have
+    have=$(GOTOOLCHAIN=local go version 2>/dev/null | sed -nE 's/^go version go([0-9.]+).*/\1/p')
+    [ -n "$have" ] && printf '%s\n%s\n' "$1" "$have" | sort -CV
+}
+
+unpack_go() {
+    rm -rf "$1"
+    mmdebstrap --quiet --variant=extract --mode=root --format=directory --skip=output/dev \
+        --include=golang-1.24-go,golang-1.24-src trixie "$1" "$(debian_mirror)"
+}
