@@ -1,0 +1,150 @@
+// Package config turns the environment into one validated value, or into a
+// list of all that is wrong with it. The names are rancher-backup's.
+package config
+
+import (
+	"path/filepath"
+	"time"
+
+	"github.com/purser-backup/purser/internal/schedule"
+	"github.com/purser-backup/purser/internal/secret"
+)
+
+// Config is what purser was told to do. Load makes it; nobody changes it
+// afterwards, so it may be used by several goroutines. The names in brackets
+// are the variables that the fields come from.
+type Config struct {
+	CronSchedule string            // as written [BACKUP_CRON_SCHEDULE]
+	Schedule     schedule.Schedule // the same, parsed
+	Location     *time.Location    // by whose clock the schedule is read [TZ]
+
+	ModuleDatabase  bool // dump databases and other services [BACKUP_MODULE_DATABASE]
+	ModuleStack     bool // export stack definitions [BACKUP_MODULE_STACK]
+	ModuleRancherDB bool // dump Rancher's own database [BACKUP_MODULE_RANCHER_DB]
+
+	// URL is the target as the engine opens it: BACKUP_DUPLICITY_URL and
+	// BACKUP_DUPLICITY_TARGET_PATH put together by JoinTarget. It is a secret
+	// since it may hold a password. Empty if there is no target: CheckTarget.
+	URL        secret.String
+	SourcePath string // absolute, cleaned [BACKUP_DUPLICITY_SOURCE_PATH]
+	ArchiveDir string // absolute, cleaned [BACKUP_ARCHIVE_DIR]
+
+	FullIfOlderThan        time.Duration // [BACKUP_DUPLICITY_FULL_IF_OLDER_THAN]
+	RemoveAllButNFull      int           // at least 1 [BACKUP_DUPLICITY_REMOVE_ALL_BUT_N_FULL]
+	RemoveAllIncOfButNFull int           // at least 1 [BACKUP_DUPLICITY_REMOVE_ALL_INC_OF_BUT_N_FULL]
+	VolumeSize             int64         // bytes [BACKUP_DUPLICITY_VOLSIZE, in MiB]
+	EncryptKey             string        // [BACKUP_DUPLICITY_ENCRYPT_KEY]
+	SignKey                string        // [BACKUP_DUPLICITY_SIGN_KEY]
+	Passphrase             secret.String // [PASSPHRASE]
+	SignPassphrase         secret.String // [SIGN_PASSPHRASE]
+	NoEncryption           bool          // --no-encryption is in [BACKUP_DUPLICITY_OPTIONS]
+
+	Instance   string        // empty: the daemon finds one [BACKUP_INSTANCE]
+	Scope      string        // [BACKUP_SCOPE]
+	StaleAfter time.Duration // [BACKUP_STALE_AFTER]
+	Listen     string        // host:port, or empty [BACKUP_LISTEN]
+
+	BandwidthLimit     int64 // bytes per second, 0 is none [BACKUP_BWLIMIT]
+	TargetRequireMount bool  // [BACKUP_TARGET_REQUIRE_MOUNT]
+	Debug              bool  // [DEBUG]
+
+	Rancher     Rancher
+	Docker      Docker
+	Credentials Credentials
+
+	// Notes tell of settings that were read and have no effect. They belong in
+	// the log of a start.
+	Notes []string
+
+	settings []Setting
+}
+
+// Rancher says how to reach a Rancher 1.x server and its database. As with
+// rancher-backup, CATTLE_URL, CATTLE_ACCESS_KEY and CATTLE_SECRET_KEY win over
+// BACKUP_RANCHER_API_URL, _KEY and _SECRET.
+type Rancher struct {
+	URL       string
+	AccessKey string
+	SecretKey secret.String
+	DB        RancherDB
+}
+
+// RancherDB is Rancher's MySQL database [BACKUP_RANCHER_DB_HOST and so on].
+type RancherDB struct {
+	Host     string
+	Port     int
+	User     string
+	Password secret.String
+	Name     string
+}
+
+// Docker is passed on to Docker's client as it is [DOCKER_HOST and so on].
+type Docker struct {
+	Host       string
+	TLSVerify  string // anything but empty turns it on, as with Docker's client
+	CertPath   string
+	APIVersion string
+}
+
+// Credentials are for targets, under the names that duplicity reads.
+type Credentials struct {
+	FTPPassword        secret.String // of any target that has a password, not only FTP
+	AWSAccessKeyID     string
+	AWSSecretAccessKey secret.String
+	AWSSessionToken    secret.String
+	AWSRegion          string // [AWS_REGION, else AWS_DEFAULT_REGION]
+}
+
+// Setting is a variable, its value, and where that came from.
+type Setting struct {
+	Name   string // canonical
+	Value  string // as written; "[redacted]" for a secret, and without the password for a URL
+	Origin Origin
+}
+
+// Settings lists all variables in the order of the documentation.
+func (c *Config) Settings() []Setting {
+	return append([]Setting(nil), c.settings...)
+}
+
+// JoinTarget puts the target path behind the URL as rancher-backup did: one
+// string behind the other, with no slash added, dropped or folded. So the
+// default path "/" turns ftp://me@host into ftp://me@host/, file:///x into
+// file:///x/ and s3://bucket/p into s3://bucket/p/; the URL file:// with the
+// path /x is file:///x. The string matters to the byte: duplicity names its
+// archive directory by its MD5.
+func JoinTarget(url, path string) string { return url + path }
+
+// Own tells whether path, relative to the source path, is purser's own and
+// never backed up: the staging folder, and the archive directory if that is
+// inside the source.
+func (c *Config) Own(path string) bool {
+	for _, own := range []string{filepath.Join(c.SourcePath, ".purser"), c.ArchiveDir} {
+		rel, err := filepath.Rel(own, filepath.Join(c.SourcePath, path))
+		if err == nil && filepath.IsLocal(rel) {
+			return true
+		}
+	}
+	return false
+}
+
+// CheckTarget tells why this configuration can't be used to back up or to read
+// backups: there is no target, or it asks for what this version can't do for
+// one. The error is an *Error. Commands that use no target need not ask.
+func (c *Config) CheckTarget() error {
+	var faults []*Fault
+	if c.URL.IsZero() {
+		faults = append(faults, &Fault{
+			Name: varURL, Err: errUnset, hint: "set it to the place for the backups, such as file:///path",
+		})
+	}
+	for _, s := range c.settings {
+		if why, ok := notYet()[s.Name]; ok && why.refuse && s.Origin.Kind != Default && s.Value != "false" {
+			faults = append(faults, &Fault{Name: s.Name, Origin: s.Origin, Err: errNotYet, hint: why.hint})
+		}
+	}
+	if len(faults) > 0 {
+		return &Error{Faults: faults}
+	}
+	return nil
+}

@@ -1,0 +1,110 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+var (
+	errUnset  = errors.New("not set")
+	errNotYet = errors.New("not supported yet by this version")
+)
+
+// Error is all that is wrong with a configuration. errors.Is and errors.As
+// look into every Fault.
+type Error struct{ Faults []*Fault }
+
+// Error gives one line for each fault.
+func (e *Error) Error() string {
+	lines := make([]string, len(e.Faults))
+	for i, f := range e.Faults {
+		lines[i] = f.Error()
+	}
+	return strings.Join(lines, "\n")
+}
+
+// Unwrap gives the faults.
+func (e *Error) Unwrap() []error {
+	list := make([]error, len(e.Faults))
+	for i, f := range e.Faults {
+		list[i] = f
+	}
+	return list
+}
+
+// Fault is one thing that is wrong.
+type Fault struct {
+	Name   string // the variable, canonical
+	Value  string // quoted in the message; empty for a secret
+	Origin Origin
+	Err    error
+	hint   string
+}
+
+func (f *Fault) Error() string {
+	where := ""
+	if f.Origin.Kind == File || f.Origin.Kind == Environment && f.Origin.Name != f.Name {
+		where = fmt.Sprintf(" (from %s)", f.Origin)
+	}
+	if f.Value == "" {
+		return fmt.Sprintf("%s%s: %v", f.Name, where, f.Err)
+	}
+	return fmt.Sprintf("%s=%q%s: %v", f.Name, f.Value, where, f.Err)
+}
+
+// Unwrap gives the cause.
+func (f *Fault) Unwrap() error { return f.Err }
+
+// Hint says what to do about it.
+func (f *Fault) Hint() string {
+	var inner interface{ Hint() string }
+	if f.hint == "" && errors.As(f.Err, &inner) {
+		return inner.Hint()
+	}
+	return f.hint
+}
+
+// Kind says what sort of place a value came from.
+type Kind uint8
+
+// The kinds.
+const (
+	Default Kind = iota
+	Environment
+	File // named by a variable that ends in _FILE
+	Override
+)
+
+// Origin is where a value came from.
+type Origin struct {
+	Kind Kind
+	Name string // the variable as it was spelt, or the file's path
+}
+
+func (o Origin) String() string {
+	switch o.Kind {
+	case Environment:
+		return "environment " + o.Name
+	case File:
+		return "file " + o.Name
+	case Override:
+		return "command line"
+	}
+	return "default"
+}
+
+// hinted is an error with advice.
+type hinted struct {
+	error
+	hint string
+}
+
+func (h *hinted) Unwrap() error { return h.error }
+
+// Hint says what to do about it.
+func (h *hinted) Hint() string { return h.hint }
+
+func withHint(hint, format string, args ...any) error {
+	return &hinted{fmt.Errorf(format, args...), hint}
+}

@@ -1,0 +1,193 @@
+package config_test
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/purser-backup/purser/internal/config"
+)
+
+func faults(t *testing.T, environ ...string) []*config.Fault {
+	t.Helper()
+	c, err := config.Load(environ, nil)
+	if err == nil {
+		return nil
+	}
+	var e *config.Error
+	if c != nil || !errors.As(err, &e) || len(e.Faults) == 0 {
+		t.Fatalf("%q: got %v, %v", environ, c, err)
+	}
+	for _, f := range e.Faults {
+		if f.Hint() == "" {
+			t.Errorf("%q: %v has no hint", environ, f)
+		}
+	}
+	return e.Faults
+}
+
+func TestFaults(t *testing.T) {
+	dir := t.TempDir()
+	file := func(name, content string) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	bad, empty, big := file("bad", "abc\n"), file("empty", "\n"), file("big", strings.Repeat("x", 1<<20+1))
+	for _, c := range []struct {
+		environ   []string
+		msg, hint string
+	}{
+		{[]string{"BACKUP_CRON_SCHEDULE=0 61 0 * * *"}, `BACKUP_CRON_SCHEDULE="0 61 0 * * *": schedule "0 61 0 * * *": field 2 (minute)`, "0 to 59"},
+		{[]string{"BACKUP_CRON_schedule=x"}, `BACKUP_CRON_SCHEDULE="x" (from environment BACKUP_CRON_schedule): `, "six fields"},
+		{[]string{"TZ=Mars/Olympus"}, `TZ="Mars/Olympus": unknown time zone`, "Europe/Paris"},
+		{[]string{"BACKUP_MODULE_DATABASE=maybe"}, `BACKUP_MODULE_DATABASE="maybe": neither`, "true or false"},
+		{[]string{"BACKUP_MODULE_RANCHER_DB=true"}, "no database host", "BACKUP_RANCHER_DB_HOST"},
+		{[]string{"BACKUP_DUPLICITY_SOURCE_PATH=data"}, "not an absolute path", "from / on"},
+		{[]string{"BACKUP_DUPLICITY_FULL_IF_OLDER_THAN=7d"}, `"7d": not an interval`, "7D"},
+		{[]string{"BACKUP_DUPLICITY_FULL_IF_OLDER_THAN=7"}, "not an interval", "7D"},
+		{[]string{"BACKUP_DUPLICITY_FULL_IF_OLDER_THAN=D"}, "not an interval", "7D"},
+		{[]string{"BACKUP_DUPLICITY_FULL_IF_OLDER_THAN=-7D"}, "not an interval", "7D"},
+		{[]string{"BACKUP_DUPLICITY_FULL_IF_OLDER_THAN=200Y200Y"}, "too long", "292"},
+		{[]string{"BACKUP_DUPLICITY_FULL_IF_OLDER_THAN=99999999999999999999D"}, "too long", "292"},
+		{[]string{"BACKUP_DUPLICITY_REMOVE_ALL_BUT_N_FULL=0"}, "out of range", "from 1"},
+		{[]string{"BACKUP_DUPLICITY_REMOVE_ALL_INC_OF_BUT_N_FULL=-1"}, "out of range", "from 1"},
+		{[]string{"BACKUP_DUPLICITY_VOLSIZE=1.5"}, "not a whole number", "whole"},
+		{[]string{"BACKUP_DUPLICITY_VOLSIZE=9999999999"}, "out of range", "1048576"},
+		{[]string{"BACKUP_DUPLICITY_URL=ftp://me:pw@h/\n"}, "control character", "line breaks"},
+		{[]string{"BACKUP_ARCHIVE_DIR=~/x"}, "not an absolute path", "from / on"},
+		{[]string{"BACKUP_ARCHIVE_DIR=/backup"}, "purser's own folder", "elsewhere"},
+		{[]string{"BACKUP_ARCHIVE_DIR=/"}, "purser's own folder", "elsewhere"},
+		{[]string{"BACKUP_INSTANCE=a/b"}, "instance's name", "letters"},
+		{[]string{"BACKUP_INSTANCE=.."}, "instance's name", "letters"},
+		{[]string{"BACKUP_LISTEN=8080"}, "address with a port", ":8080"},
+		{[]string{"BACKUP_LISTEN=h:0"}, "address with a port", ":8080"},
+		{[]string{"BACKUP_BWLIMIT=fast"}, "not a rate", "KiB"},
+		{[]string{"BACKUP_BWLIMIT=1e9"}, "not a rate", "KiB"},
+		{[]string{"BACKUP_BWLIMIT=M"}, "not a rate", "KiB"},
+		{[]string{"BACKUP_RANCHER_DB_PORT=70000"}, "out of range", "65535"},
+		{[]string{"BACKUP_DUPLICITY_VOLSIZE_FILE=" + bad}, `BACKUP_DUPLICITY_VOLSIZE="abc" (from file ` + bad, "whole"},
+		{[]string{"PASSPHRASE_FILE=" + empty}, empty + " is empty", "value in it"},
+		{[]string{"PASSPHRASE_FILE=" + big}, "more than 1048576 bytes", "value in it"},
+		{[]string{"PASSPHRASE_FILE=" + dir + "/missing"}, "no such file", "check"},
+		{[]string{"PASSPHRASE_FILE=" + dir}, "is a directory", "check"},
+		{[]string{"PASSPHRASE=a", "passphrase=b"}, "PASSPHRASE and passphrase have different values", "one of them"},
+		{[]string{"BACKUP_DUPLICITY_volsize=1", "BACKUP_DUPLICITY_VOLSIZE=2"}, "different values", "one of them"},
+		{[]string{"PASSPHRASE=a", "PASSPHRASE_FILE=" + bad}, "both PASSPHRASE and PASSPHRASE_FILE", "one of them"},
+		{[]string{"PASSPHRASE_FILE=" + bad, "passphrase-file=" + big}, "different values", "one of them"},
+		{[]string{"PASSPHRASE=a", "BACKUP_DUPLICITY_OPTIONS=--no-encryption"}, "--no-encryption contradicts PASSPHRASE", "one of the two"},
+		{[]string{"CONFD_BACKEND=etcd"}, `CONFD_BACKEND="etcd": settings are read from the environment only`, "NAME_FILE"},
+		{[]string{"CONFD_PREFIX_KEY=/app", "BACKUP_DUPLICITY_VOLSIZE=7"}, "BACKUP_DUPLICITY_VOLSIZE: not read", "prefix APP_"},
+		{[]string{"BACKUP_DUPLICITY_VOLSIEZ=7"}, "BACKUP_DUPLICITY_VOLSIEZ: no such setting", "BACKUP_DUPLICITY_VOLSIZE"},
+		{[]string{"BACKUP_DUPLICITY_encryptkey=7"}, "no such setting", "BACKUP_DUPLICITY_ENCRYPT_KEY"},
+		{[]string{"BACKUP_DUPLICITY_something-else=7"}, "no such setting", "unset it"},
+		{[]string{"BACKUP_ARCHIVEDIR=/x"}, "no such setting", "BACKUP_ARCHIVE_DIR"},
+		{[]string{"BACKUP_CRON_SCHEDULE_FIEL=/x"}, "no such setting", "BACKUP_CRON_SCHEDULE_FILE"},
+	} {
+		got := faults(t, c.environ...)
+		if len(got) != 1 || !strings.Contains(got[0].Error(), c.msg) || !strings.Contains(got[0].Hint(), c.hint) {
+			t.Errorf("%q: %v, want one with %q and the hint %q", c.environ, got, c.msg, c.hint)
+			if len(got) > 0 {
+				t.Logf("hint: %s", got[0].Hint())
+			}
+		}
+	}
+}
+
+func TestAllFaultsAtOnce(t *testing.T) {
+	environ := []string{
+		"BACKUP_CRON_SCHEDULE=x", "BACKUP_DUPLICITY_VOLSIZE=x", "BACKUP_DUPLICITY_OPTIONS=--nonsense --short-filenames", "CONFD_BACKEND=redis",
+		"BACKUP_DUPLICITY_URLL=x", "PASSPHRASE_FILE=/does/not/exist", "DEBUG=x", "debug=y",
+	}
+	if got := faults(t, environ...); len(got) != 8 {
+		t.Errorf("%d faults: %v", len(got), got)
+	}
+}
+
+func TestSecretsStayOutOfFaults(t *testing.T) {
+	for _, environ := range [][]string{
+		{"PASSPHRASE=hidden", "passphrase=hidden2"},
+		{"CONFD_PREFIX_KEY=/app", "BACKUP_RANCHER_DB_PASSWORD=hidden"},
+		{"BACKUP_RANCHER_DB_PASWORD=hidden"},
+		{"BACKUP_DUPLICITY_URL=ftp://me:hidden@h/\n"},
+		{"BACKUP_DUPLICITY_OPTIONS=--nonsense=hidden hidden"},
+	} {
+		for _, f := range faults(t, environ...) {
+			if strings.Contains(f.Error()+f.Hint(), "hidden") {
+				t.Errorf("%q: %v", environ, f)
+			}
+		}
+	}
+}
+
+// What other programs bring along is no fault.
+func TestNotes(t *testing.T) {
+	for _, environ := range [][]string{
+		{"BACKUP_PORT=tcp://10.0.0.2:80"}, {"BACKUP_PORT_80_TCP_ADDR=10.0.0.2"}, {"BACKUP_NAME=/web/backup"}, {"BACKUP_ENV_PATH=/bin"},
+		{"BACKUP_SERVICE_HOST=10.0.0.1"}, {"BACKUP_LISTEN=:80"}, {"BACKUP_BWLIMIT=5"}, {"BACKUP_DUPLICITY_OPTIONS=--asynchronous-upload"},
+	} {
+		name, _, _ := strings.Cut(environ[0], "=")
+		if notes := load(t, environ...).Notes; len(notes) != 1 || !strings.Contains(notes[0], name) {
+			t.Errorf("%q: notes %q", environ, notes)
+		}
+	}
+	if notes := load(t, "BACKUP_SCOPE=all", "BACKUPS=x", "backup=y", "CONFD_NODES=z").Notes; len(notes) != 0 {
+		t.Errorf("notes %q", notes)
+	}
+}
+
+func TestOptions(t *testing.T) {
+	for _, c := range []struct {
+		options      string
+		noEncryption bool
+		notes        int
+	}{
+		{"--no-encryption", true, 0},
+		{"  '--no-encryption'\t\"--asynchronous-upload\" ", true, 1},
+		{`--no\-encryption`, true, 0},
+		{"-v5 -v 9 --verbosity=info --verbosity debug", false, 4},
+		{"--allow-source-mismatch --progress --progress-rate 3 --no-print-statistics --log-timestamp --use-agent --gpg-binary '/a b/gpg'", false, 7},
+		{"''", false, -1},
+	} {
+		if c.notes < 0 {
+			faults(t, "BACKUP_DUPLICITY_OPTIONS="+c.options)
+			continue
+		}
+		got := load(t, "BACKUP_DUPLICITY_OPTIONS="+c.options)
+		if got.NoEncryption != c.noEncryption || len(got.Notes) != c.notes {
+			t.Errorf("%q: %v, notes %q", c.options, got.NoEncryption, got.Notes)
+		}
+	}
+	for _, c := range []struct{ options, msg, hint string }{
+		{"--volsize 25", "option --volsize is not supported", "BACKUP_DUPLICITY_VOLSIZE"},
+		{"--volsize=25", "option --volsize is not supported", "BACKUP_DUPLICITY_VOLSIZE"},
+		{`--ssh-options="-oIdentityFile=/k -oPort=2"`, "option --ssh-options is not supported", "SSH"},
+		{"--include-globbing-filelist /list", "--include-globbing-filelist", "mount"},
+		{"--encrypt-key ABCD", "--encrypt-key", "PASSPHRASE"},
+		{"--file-prefix", "--file-prefix lacks its value", "--file-prefix=VALUE"},
+		{"--no-encryption=yes", "takes no value", "--no-encryption alone"},
+		{"--no-encription", "option --no-encription is not supported", "--no-encryption"},
+		{"--frobnicate", "option --frobnicate is not supported", "take it out"},
+		{"-t 3D", "option -t is not supported", "take it out"},
+		{"stray", "a word that is no option", "quotes"},
+		{"'--no-encryption", "a quote ' is not closed", "close"},
+		{`--no-encryption \`, "a backslash stands at the end", "two"},
+	} {
+		got := faults(t, "BACKUP_DUPLICITY_OPTIONS="+c.options)
+		if len(got) == 0 || !strings.Contains(got[0].Error(), c.msg) || !strings.Contains(got[0].Hint(), c.hint) {
+			t.Errorf("%q: %v", c.options, got)
+		}
+	}
+}
+
+func TestRates(t *testing.T) {
+	for value, want := range map[string]int64{"0": 0, "500": 500 << 10, "1K": 1 << 10, "1.5M": 3 << 19, "2g": 2 << 30, "0.0001": 1} {
+		if got := load(t, "BACKUP_BWLIMIT="+value).BandwidthLimit; got != want {
+			t.Errorf("%s: %d, want %d", value, got, want)
+		}
+	}
+}

@@ -1,0 +1,280 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"time"
+)
+
+const (
+	prefix      = "BACKUP_"
+	fileSuffix  = "_FILE"
+	maxFileSize = 1 << 20
+)
+
+// Load reads the configuration from an environment, a list of NAME=VALUE as
+// os.Environ gives it, and from overrides, which are keyed by canonical name
+// and win. It opens the files that NAME_FILE variables name.
+//
+// The case of names does not matter, and a dash is an underscore. An empty
+// value is the same as none. The last line break of a file is not part of the
+// value. CONFD_PREFIX_KEY renames the prefix BACKUP_ as it did for
+// rancher-backup.
+//
+// The error is an *Error with all that is wrong; each *Fault in it has a hint.
+// A missing target is no fault here: see CheckTarget.
+func Load(environ []string, overrides map[string]string) (*Config, error) {
+	c := &Config{Location: time.Local}
+	l := &loader{config: c, given: map[string][]given{}}
+	table := variables(c)
+	l.collect(environ, table)
+	l.checkOverrides(overrides, table)
+	for _, v := range table {
+		l.load(v, overrides[v.name])
+	}
+	l.derive()
+	if len(l.faults) > 0 {
+		return nil, &Error{Faults: l.faults}
+	}
+	return c, nil
+}
+
+// given is a variable as it stands in the environment.
+type given struct{ name, value string }
+
+type loader struct {
+	config *Config
+	given  map[string][]given // by canonical name, also with _FILE
+	faults []*Fault
+}
+
+// canonical gives the one spelling of a name.
+func canonical(name string) string {
+	return strings.ToUpper(strings.ReplaceAll(name, "-", "_"))
+}
+
+// collect sorts the environment by canonical names.
+func (l *loader) collect(environ []string, table []variable) {
+	known := map[string]bool{}
+	for _, v := range table {
+		known[v.name], known[v.name+fileSuffix] = true, true
+	}
+	var rest []given
+	for _, line := range environ {
+		name, value, ok := strings.Cut(line, "=")
+		if !ok || name == "" || value == "" {
+			continue
+		}
+		rest = append(rest, given{name, value})
+	}
+	ours := l.confd(rest)
+	for _, g := range rest {
+		name := canonical(g.name)
+		if own, ok := strings.CutPrefix(name, ours); ok && known[prefix+own] {
+			name = prefix + own
+		} else if ours != prefix && strings.HasPrefix(name, prefix) {
+			l.fault(given{name: g.name}, errors.New("not read, since CONFD_PREFIX_KEY gives another prefix"), "write it with the prefix "+ours+", or unset CONFD_PREFIX_KEY")
+			continue
+		}
+		switch {
+		case known[name]:
+			l.given[name] = append(l.given[name], g)
+		case strings.HasPrefix(name, prefix):
+			l.unknown(g, name, known)
+		}
+	}
+}
+
+// confd reads rancher-backup's settings about its settings and gives the
+// prefix of all others.
+func (l *loader) confd(env []given) string {
+	ours := prefix
+	for _, g := range env {
+		switch canonical(g.name) {
+		case "CONFD_BACKEND":
+			if !strings.EqualFold(g.value, "env") {
+				l.fault(g, errors.New("settings are read from the environment only"), "unset it, and give the settings as variables or in files that NAME_FILE variables name")
+			}
+		case "CONFD_PREFIX_KEY":
+			key := canonical(strings.ReplaceAll(strings.Trim(g.value, "/"), "/", "_"))
+			if ours = key + "_"; key == "" {
+				ours = ""
+			}
+		}
+	}
+	return ours
+}
+
+// unknown reports a name with the prefix that no setting has. What looks like
+// a slip of the pen is a fault: a backup without the setting is not what was
+// asked for. Others are noted only, since a container named "backup" brings
+// such names into the environment of those that link to it.
+func (l *loader) unknown(g given, name string, known map[string]bool) {
+	near := nearest(name, slices.Sorted(maps.Keys(known)))
+	inSection := slices.ContainsFunc(sections(), func(s string) bool { return strings.HasPrefix(name, s) })
+	if near == "" && !inSection {
+		l.config.Notes = append(l.config.Notes, fmt.Sprintf("%s is not a setting and has no effect", g.name))
+		return
+	}
+	hint := "unset it"
+	if near != "" {
+		hint = "write " + near + " if that was meant, else unset it"
+	}
+	l.fault(given{name: g.name}, errors.New("no such setting"), hint)
+}
+
+// sections are the beginnings of names that only settings have.
+func sections() []string {
+	return []string{"BACKUP_CRON_", "BACKUP_MODULE_", "BACKUP_DUPLICITY_", "BACKUP_RANCHER_"}
+}
+
+func (l *loader) fault(g given, err error, hint string) {
+	l.faults = append(l.faults, &Fault{Name: g.name, Value: g.value, Origin: Origin{Environment, g.name}, Err: err, hint: hint})
+}
+
+func (l *loader) checkOverrides(overrides map[string]string, table []variable) {
+	for _, name := range slices.Sorted(maps.Keys(overrides)) {
+		if !slices.ContainsFunc(table, func(v variable) bool { return v.name == name }) {
+			l.faults = append(l.faults, &Fault{Name: name, Origin: Origin{Kind: Override}, Err: errors.New("no such setting"), hint: "use the canonical name"})
+		}
+	}
+}
+
+// load finds the value of one variable, validates it and stores it.
+func (l *loader) load(v variable, override string) {
+	value, origin := override, Origin{Kind: Override}
+	if override == "" {
+		var fault *Fault
+		if value, origin, fault = l.find(v); fault != nil {
+			l.faults = append(l.faults, fault)
+			return
+		}
+	}
+	shown := value
+	switch {
+	case v.secret && value != "":
+		shown = "[redacted]"
+	case v.url:
+		shown = redactURL(value)
+	}
+	l.config.settings = append(l.config.settings, Setting{Name: v.name, Value: shown, Origin: origin})
+	if value == "" {
+		return
+	}
+	if why, ok := notYet()[v.name]; ok && !why.refuse {
+		l.config.Notes = append(l.config.Notes, v.name+": "+why.hint)
+	}
+	for _, err := range split(v.set(value)) {
+		f := &Fault{Name: v.name, Value: shown, Origin: origin, Err: err}
+		if v.secret || v.name == varOptions { // there the error names the option
+			f.Value = ""
+		}
+		l.faults = append(l.faults, f)
+	}
+}
+
+// split takes a joined error apart.
+func split(err error) []error {
+	if err == nil {
+		return nil
+	}
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		return joined.Unwrap()
+	}
+	return []error{err}
+}
+
+// find gives the value of a variable from the environment, a file, or by
+// default.
+func (l *loader) find(v variable) (string, Origin, *Fault) {
+	values, files := l.given[v.name], l.given[v.name+fileSuffix]
+	bad := func(g given, hint, format string, args ...any) (string, Origin, *Fault) {
+		return "", Origin{}, &Fault{Name: v.name, Origin: Origin{Environment, g.name}, Err: fmt.Errorf(format, args...), hint: hint}
+	}
+	for _, list := range [][]given{values, files} {
+		for _, g := range list {
+			if g.value != list[0].value {
+				return bad(g, "unset one of them", "%s and %s have different values", list[0].name, g.name)
+			}
+		}
+	}
+	switch {
+	case len(values) > 0 && len(files) > 0:
+		return bad(values[0], "unset one of them", "both %s and %s are set", values[0].name, files[0].name)
+	case len(values) > 0:
+		return values[0].value, Origin{Environment, values[0].name}, nil
+	case len(files) > 0:
+		value, err := readFile(files[0].value)
+		if err != nil {
+			return bad(files[0], "check that the file is there, is readable and has the value in it", "%w", err)
+		}
+		return value, Origin{File, files[0].value}, nil
+	}
+	return v.def, Origin{}, nil
+}
+
+// readFile gives a file's content less its last line break.
+func readFile(path string) (value string, err error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	p, err := io.ReadAll(io.LimitReader(f, maxFileSize+1))
+	switch {
+	case err != nil:
+		return "", err
+	case len(p) > maxFileSize:
+		return "", fmt.Errorf("%s has more than %d bytes", path, maxFileSize)
+	}
+	value = strings.TrimSuffix(strings.TrimSuffix(string(p), "\n"), "\r")
+	if value == "" {
+		return "", fmt.Errorf("%s is empty", path)
+	}
+	return value, nil
+}
+
+// derive fills in what follows from several variables, and checks what they
+// must not be together.
+func (l *loader) derive() {
+	c := l.config
+	module := l.setting(varModuleRancherDB)
+	switch {
+	case module == nil: // it was faulty
+	case module.Value == "":
+		c.ModuleRancherDB = c.Rancher.DB.Host != ""
+		module.Value = fmt.Sprint(c.ModuleRancherDB)
+	case c.ModuleRancherDB && c.Rancher.DB.Host == "":
+		l.faults = append(l.faults, &Fault{
+			Name: varModuleRancherDB, Value: module.Value, Origin: module.Origin,
+			Err: errors.New("there is no database host"), hint: "set " + varRancherDBHost + ", or unset this",
+		})
+	}
+	if c.SourcePath != "" && c.ArchiveDir != "" && c.Own(".") {
+		s := l.setting(varSourcePath)
+		l.faults = append(l.faults, &Fault{
+			Name: varSourcePath, Value: s.Value, Origin: s.Origin,
+			Err: fmt.Errorf("it is purser's own folder %s or inside it", c.ArchiveDir), hint: "choose a folder elsewhere for one of the two",
+		})
+	}
+	if c.NoEncryption && !c.Passphrase.IsZero() {
+		l.faults = append(l.faults, &Fault{
+			Name: varOptions, Origin: l.setting(varOptions).Origin,
+			Err: errors.New("--no-encryption contradicts PASSPHRASE"), hint: "take out one of the two",
+		})
+	}
+}
+
+func (l *loader) setting(name string) *Setting {
+	for i := range l.config.settings {
+		if l.config.settings[i].Name == name {
+			return &l.config.settings[i]
+		}
+	}
+	return nil
+}

@@ -1,0 +1,190 @@
+package config
+
+import (
+	"math"
+	"strings"
+
+	"github.com/purser-backup/purser/internal/schedule"
+	"github.com/purser-backup/purser/internal/secret"
+)
+
+// Names that the code speaks of; the others stand only in the table.
+const (
+	varURL             = "BACKUP_DUPLICITY_URL"
+	varTargetPath      = "BACKUP_DUPLICITY_TARGET_PATH"
+	varOptions         = "BACKUP_DUPLICITY_OPTIONS"
+	varVolsize         = "BACKUP_DUPLICITY_VOLSIZE"
+	varFullIfOlderThan = "BACKUP_DUPLICITY_FULL_IF_OLDER_THAN"
+	varEncryptKey      = "BACKUP_DUPLICITY_ENCRYPT_KEY"
+	varSignKey         = "BACKUP_DUPLICITY_SIGN_KEY"
+	varSourcePath      = "BACKUP_DUPLICITY_SOURCE_PATH"
+	varArchiveDir      = "BACKUP_ARCHIVE_DIR"
+	varModuleRancherDB = "BACKUP_MODULE_RANCHER_DB"
+	varRancherDBHost   = "BACKUP_RANCHER_DB_HOST"
+	varRequireMount    = "BACKUP_TARGET_REQUIRE_MOUNT"
+)
+
+// variable is one row of the table of settings.
+type variable struct {
+	name   string // canonical
+	def    string // set where nothing else is; "" leaves the field zero
+	secret bool   // never shown
+	url    bool   // shown without its password
+	// set validates a value and stores it. The error says what is wrong, without
+	// the value, and has a hint. A joined error is as many faults.
+	set func(v string) error
+}
+
+// variables is the table of all settings, bound to the fields of c. The order
+// is the documentation's.
+func variables(c *Config) []variable {
+	var list []variable
+	for _, part := range [][]variable{runVariables(c), duplicityVariables(c), placeVariables(c), rancherVariables(c), foreignVariables(c)} {
+		list = append(list, part...)
+	}
+	return list
+}
+
+func runVariables(c *Config) []variable {
+	return []variable{
+		{name: "BACKUP_CRON_SCHEDULE", def: "0 0 0 * * *", set: func(v string) (err error) {
+			c.CronSchedule = v
+			c.Schedule, err = schedule.Parse(v)
+			return err
+		}},
+		{name: "TZ", set: to(&c.Location, parseLocation)},
+		{name: "BACKUP_MODULE_DATABASE", def: "true", set: to(&c.ModuleDatabase, parseBool)},
+		{name: "BACKUP_MODULE_STACK", def: "true", set: to(&c.ModuleStack, parseBool)},
+		{name: varModuleRancherDB, set: to(&c.ModuleRancherDB, parseBool)}, // by default, whether the host is set
+	}
+}
+
+func duplicityVariables(c *Config) []variable {
+	return []variable{
+		// The URL comes first, the path is put behind it: see JoinTarget.
+		{name: varURL, url: true, set: text(func(v string) { c.URL = secret.New(v) })},
+		{name: varTargetPath, def: "/", set: text(func(v string) {
+			if !c.URL.IsZero() {
+				c.URL = secret.New(JoinTarget(c.URL.Reveal(), v))
+			}
+		})},
+		{name: varSourcePath, def: "/backup", set: to(&c.SourcePath, parsePath)},
+		{name: varFullIfOlderThan, def: "7D", set: to(&c.FullIfOlderThan, parseInterval)},
+		{name: "BACKUP_DUPLICITY_REMOVE_ALL_BUT_N_FULL", def: "3", set: count(&c.RemoveAllButNFull, math.MaxInt32)},
+		{name: "BACKUP_DUPLICITY_REMOVE_ALL_INC_OF_BUT_N_FULL", def: "1", set: count(&c.RemoveAllIncOfButNFull, math.MaxInt32)},
+		{name: varVolsize, def: "200", set: func(v string) error {
+			n, err := parseCount(v, 1<<20) // 1 TiB
+			c.VolumeSize = n << 20
+			return err
+		}},
+		{name: varEncryptKey, set: text(func(v string) { c.EncryptKey = v })},
+		{name: varSignKey, set: text(func(v string) { c.SignKey = v })},
+		{name: "PASSPHRASE", secret: true, set: hide(&c.Passphrase)},
+		{name: "SIGN_PASSPHRASE", secret: true, set: hide(&c.SignPassphrase)},
+		{name: varOptions, set: func(v string) error { return parseOptions(c, v) }},
+	}
+}
+
+func placeVariables(c *Config) []variable {
+	return []variable{
+		{name: varArchiveDir, def: "/var/lib/purser", set: to(&c.ArchiveDir, parsePath)},
+		{name: "BACKUP_INSTANCE", set: to(&c.Instance, parseInstance)},
+		{name: "BACKUP_SCOPE", def: "all", set: text(func(v string) { c.Scope = v })},
+		{name: "BACKUP_STALE_AFTER", def: "30D", set: to(&c.StaleAfter, parseInterval)},
+		{name: "BACKUP_LISTEN", set: to(&c.Listen, parseListen)},
+		{name: "BACKUP_BWLIMIT", set: to(&c.BandwidthLimit, parseRate)},
+		{name: varRequireMount, def: "false", set: to(&c.TargetRequireMount, parseBool)},
+		{name: "DEBUG", def: "false", set: to(&c.Debug, parseBool)},
+	}
+}
+
+func rancherVariables(c *Config) []variable {
+	r := &c.Rancher
+	return []variable{
+		// CATTLE_* comes later and so wins, as it did.
+		{name: "BACKUP_RANCHER_API_URL", set: text(func(v string) { r.URL = v }), url: true},
+		{name: "BACKUP_RANCHER_API_KEY", set: text(func(v string) { r.AccessKey = v })},
+		{name: "BACKUP_RANCHER_API_SECRET", secret: true, set: hide(&r.SecretKey)},
+		{name: "CATTLE_URL", set: text(func(v string) { r.URL = v }), url: true},
+		{name: "CATTLE_ACCESS_KEY", set: text(func(v string) { r.AccessKey = v })},
+		{name: "CATTLE_SECRET_KEY", secret: true, set: hide(&r.SecretKey)},
+		{name: varRancherDBHost, set: text(func(v string) { r.DB.Host = v })},
+		{name: "BACKUP_RANCHER_DB_PORT", def: "3306", set: count(&r.DB.Port, math.MaxUint16)},
+		{name: "BACKUP_RANCHER_DB_USER", def: "rancher", set: text(func(v string) { r.DB.User = v })},
+		{name: "BACKUP_RANCHER_DB_PASSWORD", secret: true, set: hide(&r.DB.Password)},
+		{name: "BACKUP_RANCHER_DB_NAME", def: "rancher", set: text(func(v string) { r.DB.Name = v })},
+	}
+}
+
+func foreignVariables(c *Config) []variable {
+	d, k := &c.Docker, &c.Credentials
+	return []variable{
+		{name: "DOCKER_HOST", set: text(func(v string) { d.Host = v })},
+		{name: "DOCKER_TLS_VERIFY", set: text(func(v string) { d.TLSVerify = v })},
+		{name: "DOCKER_CERT_PATH", set: text(func(v string) { d.CertPath = v })},
+		{name: "DOCKER_API_VERSION", set: text(func(v string) { d.APIVersion = v })},
+		{name: "FTP_PASSWORD", secret: true, set: hide(&k.FTPPassword)},
+		{name: "AWS_ACCESS_KEY_ID", set: text(func(v string) { k.AWSAccessKeyID = v })},
+		{name: "AWS_SECRET_ACCESS_KEY", secret: true, set: hide(&k.AWSSecretAccessKey)},
+		{name: "AWS_SESSION_TOKEN", secret: true, set: hide(&k.AWSSessionToken)},
+		{name: "AWS_DEFAULT_REGION", set: text(func(v string) { k.AWSRegion = v })},
+		{name: "AWS_REGION", set: text(func(v string) { k.AWSRegion = v })},
+	}
+}
+
+// unbuilt says what a user who has set a variable must know about it.
+type unbuilt struct {
+	refuse bool // a backup without it would not be what the user asked for
+	hint   string
+}
+
+// notYet names the settings that are read and checked, and that this version
+// does not act on.
+func notYet() map[string]unbuilt {
+	const later = "it has no effect in this version"
+	return map[string]unbuilt{
+		varEncryptKey:            {refuse: true, hint: "set PASSPHRASE instead; it encrypts with a passphrase"},
+		varSignKey:               {refuse: true, hint: "unset it; objects can't be signed yet"},
+		varRequireMount:          {refuse: true, hint: "unset it; this version can't tell whether the target is a mount"},
+		"BACKUP_LISTEN":          {hint: later},
+		"BACKUP_BWLIMIT":         {hint: later},
+		"BACKUP_RANCHER_API_URL": {hint: later},
+		"CATTLE_URL":             {hint: later},
+		varRancherDBHost:         {hint: later},
+	}
+}
+
+// to makes a set that parses into a field.
+func to[T any](field *T, parse func(string) (T, error)) func(string) error {
+	return func(v string) (err error) {
+		*field, err = parse(v)
+		return err
+	}
+}
+
+func count(field *int, limit int64) func(string) error {
+	return func(v string) error {
+		n, err := parseCount(v, limit)
+		*field = int(n)
+		return err
+	}
+}
+
+func hide(field *secret.String) func(string) error {
+	return func(v string) error {
+		*field = secret.New(v)
+		return nil
+	}
+}
+
+// text makes a set for what is taken as it stands, less control characters,
+// which no such value can have: they come from a broken file or quoting.
+func text(store func(string)) func(string) error {
+	return func(v string) error {
+		if strings.ContainsFunc(v, func(r rune) bool { return r < 0x20 || r == 0x7f }) {
+			return withHint("take line breaks, tabs and other control characters out", "it has a control character")
+		}
+		store(v)
+		return nil
+	}
+}
