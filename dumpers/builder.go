@@ -74,8 +74,8 @@ func (b *builder) fault(n *yaml.Node, format string, args ...any) *FileError {
 
 // environment reads one KEY:VALUE item, split at the first colon only.
 func (b *builder) environment(n *yaml.Node) error {
-	name, value, ok := strings.Cut(n.Value, ":")
-	if n.Kind != yaml.ScalarNode || !ok || !variableName.MatchString(name) {
+	name, value, ok := pair(n)
+	if !ok || !variableName.MatchString(name) {
 		f := b.fault(n, "environments: an item is not KEY:VALUE")
 		f.Advice = `write "KEY:VALUE" in quotes; a key has letters, digits and underscores`
 		return f
@@ -92,6 +92,18 @@ func (b *builder) environment(n *yaml.Node) error {
 		b.spec.secrets = append(b.spec.secrets, text)
 	}
 	return nil
+}
+
+// pair splits an item of environments. An item that ends with the colon, or
+// has a blank after it, is a mapping of one key to YAML.
+func pair(n *yaml.Node) (name, value string, ok bool) {
+	switch {
+	case n.Kind == yaml.ScalarNode:
+		return strings.Cut(n.Value, ":")
+	case n.Kind == yaml.MappingNode && len(n.Content) == 2 && n.Content[1].Kind == yaml.ScalarNode:
+		return n.Content[0].Value, n.Content[1].Value, true
+	}
+	return "", "", false
 }
 
 func (b *builder) commands(entrypoint, commands *yaml.Node) error {
