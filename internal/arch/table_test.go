@@ -1,0 +1,69 @@
+package arch_test
+
+const module = "github.com/purser-backup/purser"
+
+// rule says what a package may import of ours. A pattern that ends in /* stands
+// for all packages below. What is not listed is forbidden.
+type rule struct {
+	pkg   string
+	code  []string
+	tests []string // these besides, in test files
+}
+
+// table holds two sentences above all: engine never hears of Docker; discovery
+// and dumpers never hear of the engine. They meet in internal/daemon.
+func table() []rule {
+	return []rule{
+		{pkg: "cmd/purser", code: []string{"internal/cli"}},
+
+		{pkg: "discovery", tests: []string{"internal/docker", "internal/docker/dockertest"}},
+		{pkg: "dumpers", code: []string{"discovery", "internal/atomicfile", "internal/secret"},
+			tests: []string{"templates", "internal/docker", "internal/docker/dockertest"}},
+		{pkg: "templates", tests: []string{"discovery", "dumpers", "internal/docker", "internal/docker/dockertest"}},
+
+		{pkg: "engine", code: []string{"engine/storage", "engine/internal/*", "internal/atomicfile", "internal/secret"},
+			tests: []string{"engine/storage/driver", "engine/storage/driver/drivertest"}},
+		{pkg: "engine/internal/format"},
+		{pkg: "engine/internal/librsync"},
+		{pkg: "engine/internal/pgp", code: []string{"internal/secret"}},
+		{pkg: "engine/storage", code: []string{"engine/storage/driver", "engine/storage/internal/*"},
+			tests: []string{"engine/storage/driver/drivertest"}},
+		{pkg: "engine/storage/driver"},
+		{pkg: "engine/storage/driver/drivertest", code: []string{"engine/storage/driver"}},
+		{pkg: "engine/storage/internal/file", code: []string{"engine/storage/driver", "internal/atomicfile"},
+			tests: []string{"engine/storage/driver/drivertest"}},
+
+		{pkg: "internal/arch"},
+		{pkg: "internal/atomicfile"},
+		{pkg: "internal/cli",
+			code:  []string{"engine", "engine/storage", "internal/config", "internal/daemon", "internal/secret"},
+			tests: []string{"internal/docker", "internal/docker/dockertest"}},
+		{pkg: "internal/config", code: []string{"internal/schedule", "internal/secret"}},
+		{pkg: "internal/daemon",
+			code: []string{"discovery", "dumpers", "engine", "engine/storage", "templates",
+				"internal/atomicfile", "internal/config", "internal/docker", "internal/schedule", "internal/secret"},
+			tests: []string{"engine/storage/driver", "engine/storage/driver/drivertest", "internal/docker/dockertest"}},
+		{pkg: "internal/docker", code: []string{"discovery", "dumpers"},
+			tests: []string{"internal/docker/dockertest", "templates"}},
+		{pkg: "internal/docker/dockertest"},
+		{pkg: "internal/schedule"},
+		{pkg: "internal/secret"},
+	}
+}
+
+// owners are modules that one package of ours hides from all others, tests of
+// its own kit apart.
+func owners() map[string][]string {
+	return map[string][]string{
+		"github.com/ProtonMail/go-crypto":      {"engine/internal/pgp"},
+		"golang.org/x/crypto/openpgp":          {},
+		"github.com/docker/docker":             {"internal/docker", "internal/docker/dockertest"},
+		"github.com/minio/minio-go":            {"engine/storage/internal/s3"},
+		"github.com/pkg/sftp":                  {"engine/storage/internal/sftp"},
+		"github.com/jlaffaye/ftp":              {"engine/storage/internal/ftp"},
+		"github.com/studio-b12/gowebdav":       {"engine/storage/internal/webdav"},
+		"github.com/rancher/go-rancher":        {"internal/rancher"},
+		"github.com/robfig/cron":               {"internal/schedule"},
+		"github.com/kelseyhightower/envconfig": {"internal/config"},
+	}
+}
