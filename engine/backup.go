@@ -1,0 +1,226 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/purser-backup/purser/engine/internal/format"
+)
+
+// BackupOptions choose what kind of set a backup writes.
+type BackupOptions struct {
+	// Full starts a new chain.
+	Full bool
+	// FullIfOlderThan starts a new chain when the newest full set is older; zero never does.
+	FullIfOlderThan time.Duration
+}
+
+// A BackupResult tells what a backup did.
+type BackupResult struct {
+	Set           Set  // what was written; zero if Unchanged
+	Unchanged     bool // nothing differs from the newest set: no set was written
+	Files         int  // regular files in the source
+	New           int  // entries of each kind, of any type of object
+	Changed       int
+	Deleted       int
+	SourceBytes   int64 // bytes in regular files of the source
+	UploadedBytes int64 // bytes of all objects of the set
+	// Unreadable names what could not be read, with the reason. Its previous
+	// state is kept; the backup is incomplete.
+	Unreadable []string
+}
+
+// A readError ends an attempt: a file of which a part is already archived
+// could not be read to its end.
+type readError struct {
+	path string
+	err  error
+}
+
+func (e *readError) Error() string { return fmt.Sprintf("read %s: %v", e.path, e.err) }
+func (e *readError) Unwrap() error { return e.err }
+
+// Backup stores the current state of src as a new set: an increment on the
+// newest chain, or a full one where the options or the state of the repository
+// ask for it. The set exists once Backup has returned without an error. Errors
+// are ErrLocked, ErrWrongKey, ErrNoEncryption, ErrForeignSet, those of the
+// store, and those of local files.
+func (r *Repository) Backup(ctx context.Context, src Source, o BackupOptions) (BackupResult, error) {
+	unlock, err := r.archive.lock()
+	if err != nil {
+		return BackupResult{}, err
+	}
+	defer unlock()
+	unreadable := map[string]error{}
+	for {
+		if err := r.abandon(ctx); err != nil {
+			return BackupResult{}, err
+		}
+		p, err := r.plan(ctx, o)
+		if err != nil {
+			return BackupResult{}, err
+		}
+		res, err := r.write(ctx, p, src, unreadable)
+		var failed *readError
+		if !errors.As(err, &failed) {
+			return res, err
+		}
+		// What is in the volumes of this set can't be taken back, so it is
+		// written again with the file left as the last good set has it.
+		unreadable[failed.path] = failed.err
+		r.opt.Warn("file can't be read to its end, starting the set again without it", "path", failed.path, "error", failed.err)
+	}
+}
+
+// A plan is what is settled before the first byte is read.
+type plan struct {
+	base     []Set // the sets that an increment builds on; none for a full set
+	newest   time.Time
+	set      Set // times only
+	codec    *codec
+	hostname string
+	localdir string
+}
+
+// plan decides between a full set and an increment and proves that the key
+// fits, before anything is written.
+func (r *Repository) plan(ctx context.Context, o BackupOptions) (*plan, error) {
+	c, err := r.collection(ctx)
+	if err != nil {
+		return nil, err
+	}
+	encrypt := encrypts(r.opt.Passphrase, r.opt.NoEncryption)
+	codec, err := newCodec(&r.opt, encrypt)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.archive.prune(c); err != nil {
+		return nil, err
+	}
+	now := r.opt.Now()
+	p := &plan{codec: codec, newest: c.newest, hostname: r.opt.Hostname, localdir: r.opt.Localdir}
+	p.set.Time = now.UTC().Truncate(time.Second)
+	if !p.set.Time.After(c.newest) {
+		p.set.Time = c.newest.Add(time.Second) // set times only ever increase, whatever the clock says
+	}
+	if err := r.checkKey(ctx, c, codec, encrypt); err != nil {
+		return nil, err
+	}
+	chain := c.newestChain()
+	if why := r.fullReason(chain, o, encrypt, now); why != "" {
+		return p, nil
+	}
+	return p, r.continueChain(ctx, p, chain)
+}
+
+// checkKey proves that the passphrase opens what the repository holds, or that
+// an unencrypted one is wanted.
+func (r *Repository) checkKey(ctx context.Context, c *Collection, codec *codec, encrypt bool) error {
+	chain := c.newestChain()
+	if chain == nil {
+		if encrypt || r.opt.NoEncryption {
+			return nil
+		}
+		return withHint(fmt.Errorf("%w: %s", ErrNoEncryption, r.store.URL()),
+			"set PASSPHRASE or PASSPHRASE_FILE, or BACKUP_DUPLICITY_ENCRYPT_KEY, or write in the clear with BACKUP_DUPLICITY_OPTIONS=--no-encryption")
+	}
+	last := &chain.Sets[len(chain.Sets)-1]
+	if last.Encrypted {
+		_, err := r.fetchManifest(ctx, codec, *last.manifest)
+		return err
+	}
+	if !encrypt && !r.opt.NoEncryption {
+		r.opt.Warn("the repository is not encrypted; a passphrase would start a new, encrypted chain", "url", r.store.URL())
+	}
+	return nil
+}
+
+// fullReason says why the next set must be a full one; empty if it need not.
+func (r *Repository) fullReason(chain *Chain, o BackupOptions, encrypt bool, now time.Time) string {
+	switch {
+	case chain == nil:
+		return "no chain to continue"
+	case o.Full:
+		return "asked for"
+	case o.FullIfOlderThan > 0 && now.Sub(chain.Start()) > o.FullIfOlderThan:
+		return "the newest full set is too old"
+	case encrypt != chain.Sets[len(chain.Sets)-1].Encrypted:
+		return "encryption was turned on or off"
+	}
+	return ""
+}
+
+// continueChain makes the plan an increment, unless the chain's metadata is
+// damaged: then a new chain is the only way to a backup that restores.
+func (r *Repository) continueChain(ctx context.Context, p *plan, chain *Chain) error {
+	err := r.cache(ctx, p.codec, chain.Sets)
+	last := &chain.Sets[len(chain.Sets)-1]
+	var m *format.Manifest
+	if err == nil {
+		m, err = r.manifest(ctx, p.codec, last)
+	}
+	var damaged *CorruptError
+	if errors.As(err, &damaged) {
+		r.opt.Warn("the chain can't be continued, starting a new one", "error", err)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	p.base, p.set.Start = chain.Sets, last.Time
+	p.hostname, p.localdir = m.Hostname, m.Localdir
+	return nil
+}
+
+// write reads the source and uploads one set. The stages run side by side: the
+// walk, the comparison that writes the tar streams, and the volumes, each of
+// which compresses, encrypts and uploads itself.
+func (r *Repository) write(ctx context.Context, p *plan, src Source, unreadable map[string]error) (BackupResult, error) {
+	g, gctx := errgroup.WithContext(ctx)
+	w, err := r.newSetWriter(p, g)
+	if err != nil {
+		return BackupResult{}, err
+	}
+	defer w.cancel()
+	entries := make(chan Entry, 64)
+	g.Go(func() error {
+		defer close(entries)
+		return scan(gctx, src, entries)
+	})
+	g.Go(func() error { return w.compare(gctx, entries, unreadable) })
+	if err := g.Wait(); err != nil {
+		return BackupResult{}, err
+	}
+	if len(w.records) == 0 {
+		w.res.Unchanged = true
+		return w.res, nil
+	}
+	return w.commit(ctx)
+}
+
+// scan sends the source's entries and refuses a walk that is out of order: a
+// reader of the archive would lose what comes too late.
+func scan(ctx context.Context, src Source, entries chan<- Entry) error {
+	last, first := "", true
+	for e, err := range src.Walk(ctx) {
+		if err != nil {
+			return err
+		}
+		if e.Err == nil {
+			if !first && format.Compare(e.Path, last) <= 0 {
+				return fmt.Errorf("source yields %q after %q: not in index order", e.Path, last)
+			}
+			last, first = e.Path, false
+		}
+		select {
+		case entries <- e:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
+}

@@ -1,0 +1,103 @@
+package engine
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/klauspost/compress/gzip"
+
+	"github.com/purser-backup/purser/engine/internal/format"
+	"github.com/purser-backup/purser/engine/internal/pgp"
+	"github.com/purser-backup/purser/internal/secret"
+)
+
+// codec turns plain bytes into stored objects and back.
+type codec struct {
+	encryptor *pgp.Encryptor // nil writes gzip
+	decryptor *pgp.Decryptor
+}
+
+func newCodec(o *Options, encrypt bool) (*codec, error) {
+	c := &codec{decryptor: pgp.NewDecryptor(o.Passphrase)}
+	if encrypt {
+		var err error
+		if c.encryptor, err = pgp.NewPassphraseEncryptor(o.Passphrase, o.Rand, o.Now); err != nil {
+			return nil, err
+		}
+	}
+	return c, nil
+}
+
+// suffix is that of the objects that the codec writes. A manifest is never
+// compressed: duplicity writes it so.
+func (c *codec) suffix(kind format.Kind) format.Suffix {
+	switch {
+	case c.encryptor != nil:
+		return format.Encrypted
+	case kind == format.KindManifest:
+		return format.Plain
+	}
+	return format.Gzip
+}
+
+// encode returns a writer for the plain bytes of an object with the given
+// suffix. Closing it completes the object and leaves w open.
+func (c *codec) encode(w io.Writer, s format.Suffix) (io.WriteCloser, error) {
+	switch s {
+	case format.Encrypted:
+		return c.encryptor.Encrypt(w)
+	case format.Gzip:
+		return gzip.NewWriterLevel(w, gzip.BestSpeed)
+	}
+	return nopCloser{w}, nil
+}
+
+// decode returns the plain bytes of the object called name. They are good only
+// once the reader has returned io.EOF.
+func (c *codec) decode(r io.Reader, name object) (io.Reader, error) {
+	var (
+		plain io.Reader
+		err   error
+	)
+	switch name.Suffix {
+	case format.Encrypted:
+		plain, err = c.decryptor.Decrypt(r)
+	case format.Gzip:
+		plain, err = gzip.NewReader(r)
+	default:
+		plain = r
+	}
+	if err != nil {
+		return nil, decodeError(name, err)
+	}
+	return &decodeReader{plain, name}, nil
+}
+
+// decodeReader names the object in the errors of its reader.
+type decodeReader struct {
+	r    io.Reader
+	name object
+}
+
+func (d *decodeReader) Read(p []byte) (int, error) {
+	n, err := d.r.Read(p)
+	if err != nil && err != io.EOF {
+		err = decodeError(d.name, err)
+	}
+	return n, err
+}
+
+func decodeError(name object, err error) error {
+	if isWrongKey(err) {
+		return withHint(fmt.Errorf("decrypt %s: %w", name, ErrWrongKey),
+			"set PASSPHRASE (or PASSPHRASE_FILE) to the passphrase that the backup was made with")
+	}
+	return &CorruptError{Object: name.String(), Err: err}
+}
+
+type nopCloser struct{ io.Writer }
+
+func (nopCloser) Close() error { return nil }
+
+// encrypts reports whether a passphrase is there to encrypt with.
+func encrypts(p secret.String, off bool) bool { return !p.IsZero() && !off }

@@ -1,0 +1,213 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"iter"
+	"os"
+	"os/user"
+	"path"
+	"slices"
+	"strconv"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// A DirSource is a directory tree as a Source. It never leaves the tree:
+// symbolic links are stored, not followed.
+type DirSource struct {
+	root  *os.Root
+	skip  func(path string) bool
+	owner owners
+}
+
+// OpenDir opens the directory at path as a Source. Entries for which skip
+// returns true are left out with all that is below them; nil skips nothing.
+func OpenDir(path string, skip func(path string) bool) (*DirSource, error) {
+	root, err := os.OpenRoot(path)
+	if err != nil {
+		return nil, withHint(fmt.Errorf("open source %s: %w", path, err),
+			"set BACKUP_DUPLICITY_SOURCE_PATH or --source to a directory that exists")
+	}
+	if skip == nil {
+		skip = func(string) bool { return false }
+	}
+	return &DirSource{root: root, skip: skip, owner: owners{users: map[uint32]string{}, groups: map[uint32]string{}}}, nil
+}
+
+// Close releases the directory.
+func (s *DirSource) Close() error { return s.root.Close() }
+
+// Walk implements Source. It must not be called concurrently.
+func (s *DirSource) Walk(ctx context.Context) iter.Seq2[Entry, error] {
+	return func(yield func(Entry, error) bool) {
+		info, err := s.root.Lstat(".")
+		if err != nil {
+			yield(Entry{}, fmt.Errorf("read source %s: %w", s.root.Name(), err))
+			return
+		}
+		e, _ := s.entry(s.root, "", ".", info)
+		if !yield(e, nil) {
+			return
+		}
+		s.walk(ctx, s.root, "", yield)
+	}
+}
+
+// walk yields what is below dir, whose own path is parent. It reports whether
+// the walk shall go on.
+func (s *DirSource) walk(ctx context.Context, dir *os.Root, parent string, yield func(Entry, error) bool) bool {
+	names, err := readNames(dir)
+	if err != nil {
+		// Says to the reader that everything below keeps its previous state.
+		return yield(Entry{Path: parent, Err: err}, nil)
+	}
+	for _, name := range names {
+		if err := ctx.Err(); err != nil {
+			yield(Entry{}, err)
+			return false
+		}
+		p := path.Join(parent, name)
+		if s.skip(p) {
+			continue
+		}
+		if !s.visit(ctx, dir, p, name, yield) {
+			return false
+		}
+	}
+	return true
+}
+
+func (s *DirSource) visit(ctx context.Context, dir *os.Root, p, name string, yield func(Entry, error) bool) bool {
+	info, err := dir.Lstat(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return true
+	}
+	if err != nil {
+		return yield(Entry{Path: p, Err: err}, nil)
+	}
+	e, ok := s.entry(dir, p, name, info)
+	if !ok {
+		return true // a socket: nothing that could be restored
+	}
+	if !yield(e, nil) {
+		return false
+	}
+	if e.Type != TypeDir || e.Err != nil {
+		return true
+	}
+	sub, err := dir.OpenRoot(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return true
+	}
+	if err != nil {
+		return yield(Entry{Path: p, Err: err}, nil)
+	}
+	defer sub.Close()
+	return s.walk(ctx, sub, p, yield)
+}
+
+// readNames returns the names in dir in byte order.
+func readNames(dir *os.Root) ([]string, error) {
+	f, err := dir.Open(".")
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	names, err := f.Readdirnames(-1)
+	slices.Sort(names)
+	return names, err
+}
+
+// entry describes the object name in dir. It reports false for what a backup
+// does not hold.
+func (s *DirSource) entry(dir *os.Root, p, name string, info fs.FileInfo) (Entry, bool) {
+	st := info.Sys().(*syscall.Stat_t)
+	e := Entry{
+		Path: p, Mode: st.Mode & 0o7777, UID: int(st.Uid), GID: int(st.Gid),
+		User: s.owner.user(st.Uid), Group: s.owner.group(st.Gid),
+		ModTime: time.Unix(st.Mtim.Unix()),
+	}
+	switch st.Mode & unix.S_IFMT {
+	case unix.S_IFREG:
+		e.Type, e.Size = TypeFile, st.Size
+		if st.Nlink > 1 {
+			e.LinkGroup = strconv.FormatUint(st.Dev, 16) + "-" + strconv.FormatUint(st.Ino, 16)
+		}
+		e.Open = func() (io.ReadCloser, error) { return s.open(p) }
+	case unix.S_IFDIR:
+		e.Type = TypeDir
+	case unix.S_IFLNK:
+		e.Type = TypeSymlink
+		e.Linkname, e.Err = dir.Readlink(name)
+	case unix.S_IFCHR:
+		e.Type, e.Major, e.Minor = TypeCharDevice, unix.Major(st.Rdev), unix.Minor(st.Rdev)
+	case unix.S_IFBLK:
+		e.Type, e.Major, e.Minor = TypeBlockDevice, unix.Major(st.Rdev), unix.Minor(st.Rdev)
+	case unix.S_IFIFO:
+		e.Type = TypeFifo
+	default:
+		return Entry{}, false
+	}
+	return e, true
+}
+
+// open opens a regular file. Where the name has become something else since
+// the walk, a fifo for instance, it neither follows nor blocks.
+func (s *DirSource) open(p string) (io.ReadCloser, error) {
+	f, err := s.root.OpenFile(p, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = errors.New("is no regular file any more")
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+// owners looks up account names, each once.
+type owners struct {
+	users, groups map[uint32]string
+}
+
+func (o *owners) user(id uint32) string {
+	return lookup(o.users, id, func(id string) (string, error) {
+		u, err := user.LookupId(id)
+		if err != nil {
+			return "", err
+		}
+		return u.Username, nil
+	})
+}
+
+func (o *owners) group(id uint32) string {
+	return lookup(o.groups, id, func(id string) (string, error) {
+		g, err := user.LookupGroupId(id)
+		if err != nil {
+			return "", err
+		}
+		return g.Name, nil
+	})
+}
+
+// lookup returns the name for id; an account without a name is stored by number alone.
+func lookup(known map[uint32]string, id uint32, find func(string) (string, error)) string {
+	name, ok := known[id]
+	if !ok {
+		if found, err := find(strconv.FormatUint(uint64(id), 10)); err == nil {
+			name = found
+		}
+		known[id] = name
+	}
+	return name
+}

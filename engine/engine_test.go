@@ -1,0 +1,136 @@
+package engine_test
+
+import (
+	"context"
+	"crypto/rand"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/purser-backup/purser/engine"
+	"github.com/purser-backup/purser/engine/storage"
+	"github.com/purser-backup/purser/internal/secret"
+)
+
+const passphrase = "päss 'word\" $x"
+
+// epoch is the time of the first set; generation n is n hours later.
+var epoch = time.Date(2024, 5, 1, 3, 0, 0, 0, time.UTC)
+
+func at(generation int) time.Time { return epoch.Add(time.Duration(generation) * time.Hour) }
+
+// site is a target with what a host needs to use it.
+type site struct {
+	t      *testing.T
+	target string // directory of the file:// target
+	state  string
+	opt    engine.Options
+	now    time.Time
+	warned []string
+}
+
+func newSite(t *testing.T, pass string, source string) *site {
+	base := t.TempDir()
+	s := &site{t: t, target: filepath.Join(base, "target"), state: filepath.Join(base, "state"), now: epoch}
+	host, err := os.Hostname()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.opt = engine.Options{
+		Passphrase: secret.New(pass), NoEncryption: pass == "", VolumeSize: 1 << 20,
+		Hostname: host, Localdir: source, Rand: rand.Reader,
+		Now:  func() time.Time { return s.now },
+		Warn: func(msg string, args ...any) { s.warned = append(s.warned, msg) },
+	}
+	return s
+}
+
+func (s *site) url() string { return "file://" + s.target }
+
+func (s *site) open() *engine.Repository {
+	s.t.Helper()
+	store, err := storage.Open(s.t.Context(), s.url(), storage.Options{Retries: -1})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return s.openStore(store)
+}
+
+func (s *site) openStore(store *storage.Store) *engine.Repository {
+	s.t.Helper()
+	s.opt.ArchiveDir = s.state
+	r, err := engine.Open(s.t.Context(), store, s.opt)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(func() { r.Close() })
+	return r
+}
+
+// tryBackup makes a set of dir at the site's current time.
+func (s *site) tryBackup(ctx context.Context, r *engine.Repository, dir string) (engine.BackupResult, error) {
+	s.t.Helper()
+	src, err := engine.OpenDir(dir, nil)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer src.Close()
+	return r.Backup(ctx, src, engine.BackupOptions{})
+}
+
+func (s *site) backup(dir string) engine.BackupResult {
+	s.t.Helper()
+	res, err := s.tryBackup(s.t.Context(), s.open(), dir)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if len(res.Unreadable) > 0 {
+		s.t.Fatalf("unreadable: %v", res.Unreadable)
+	}
+	return res
+}
+
+// restore returns the directory with the state at a time; zero is the newest.
+func (s *site) restore(when time.Time) string {
+	s.t.Helper()
+	dest := filepath.Join(s.t.TempDir(), "restored")
+	if _, err := s.open().Restore(s.t.Context(), dest, engine.RestoreOptions{Time: when}); err != nil {
+		s.t.Fatal(err)
+	}
+	return dest
+}
+
+// loseState is what a new host has: the target and the key.
+func (s *site) loseState() {
+	s.t.Helper()
+	if err := os.RemoveAll(s.state); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// duplicity runs the real one on the site's target, with an archive directory
+// of its own or ours.
+func (s *site) duplicity(archive string, when time.Time, args ...string) string {
+	s.t.Helper()
+	base := []string{"--archive-dir", archive, "--no-print-statistics", "--current-time", strconv.FormatInt(when.Unix(), 10)}
+	if s.opt.NoEncryption {
+		base = append(base, "--no-encryption")
+	}
+	cmd := exec.CommandContext(s.t.Context(), "duplicity", append(args, base...)...)
+	cmd.Env = append(os.Environ(), "PASSPHRASE="+s.opt.Passphrase.Reveal(), "HOME="+s.t.TempDir())
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		s.t.Fatalf("duplicity %v: %v\n%s", args, err, out)
+	}
+	return string(out)
+}
+
+func (s *site) duplicityRestore(when time.Time) string {
+	s.t.Helper()
+	dest := filepath.Join(s.t.TempDir(), "restored")
+	s.duplicity(s.t.TempDir(), at(99), "restore", "-t", strconv.FormatInt(when.Unix(), 10), s.url(), dest)
+	return dest
+}

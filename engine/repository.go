@@ -1,0 +1,183 @@
+package engine
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/purser-backup/purser/engine/internal/format"
+	"github.com/purser-backup/purser/engine/internal/pgp"
+	"github.com/purser-backup/purser/engine/storage"
+	"github.com/purser-backup/purser/internal/secret"
+)
+
+// Options say how a repository is read and written.
+type Options struct {
+	// ArchiveDir is the base of purser's local state (BACKUP_ARCHIVE_DIR). Below
+	// it, archive/NAME is the archive directory in duplicity's layout, state/NAME
+	// purser's own notes on the target, and spool holds volumes on their way.
+	ArchiveDir string
+	// Passphrase encrypts what is written and decrypts what is read.
+	Passphrase secret.String
+	// NoEncryption writes a new repository in the clear.
+	NoEncryption bool
+	// VolumeSize is the number of plain bytes after which a volume is cut.
+	VolumeSize int64
+	// Hostname and Localdir are recorded in the manifests of a new chain.
+	Hostname, Localdir string
+	Now                func() time.Time
+	Rand               io.Reader
+	// Warn takes what the user should know although the work goes on; the
+	// arguments are key and value pairs as in log/slog.
+	Warn func(msg string, args ...any)
+}
+
+// A Repository is a target with its archive directory. Its methods may be
+// called one after the other; of two processes only one can write.
+type Repository struct {
+	store   *storage.Store
+	opt     Options
+	archive *archiveDir
+	spool   string
+}
+
+// Open prepares the local directories. It doesn't touch the target.
+func Open(_ context.Context, store *storage.Store, o Options) (*Repository, error) {
+	if o.VolumeSize <= 0 {
+		return nil, fmt.Errorf("volume size %d is not positive", o.VolumeSize)
+	}
+	r := &Repository{store: store, opt: o, spool: filepath.Join(o.ArchiveDir, "spool")}
+	r.archive = &archiveDir{
+		dir:   filepath.Join(o.ArchiveDir, "archive", store.ID()),
+		state: filepath.Join(o.ArchiveDir, "state", store.ID()),
+	}
+	for _, dir := range []string{r.archive.dir, r.archive.state, r.spool} {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return nil, withHint(fmt.Errorf("create archive directory: %w", err),
+				"set BACKUP_ARCHIVE_DIR or --archive-dir to a directory that purser may write to")
+		}
+	}
+	return r, nil
+}
+
+// Close releases the store.
+func (r *Repository) Close() error { return r.store.Close() }
+
+// Collection lists what the target holds.
+func (r *Repository) Collection(ctx context.Context) (Collection, error) {
+	c, err := r.collection(ctx)
+	if err != nil {
+		return Collection{}, err
+	}
+	return *c, nil
+}
+
+func (r *Repository) collection(ctx context.Context) (*Collection, error) {
+	objects, err := r.store.List(ctx, "")
+	if err != nil {
+		return nil, err
+	}
+	return newCollection(objects), nil
+}
+
+// setsAt returns the sets that make up the state at t, or ErrNoBackup.
+func (r *Repository) setsAt(ctx context.Context, t time.Time) ([]Set, error) {
+	c, err := r.collection(ctx)
+	if err != nil {
+		return nil, err
+	}
+	sets := c.at(t)
+	switch {
+	case len(sets) > 0:
+		return sets, nil
+	case len(c.Chains) > 0:
+		return nil, withHint(fmt.Errorf("%w at or before %s in %s", ErrNoBackup, t.Format(time.RFC3339), r.store.URL()),
+			"the oldest backup there is of "+c.oldest().In(t.Location()).Format(time.RFC3339))
+	}
+	return nil, withHint(fmt.Errorf("%w in %s", ErrNoBackup, r.store.URL()),
+		"check the URL and the target path; `purser sets` lists what is there")
+}
+
+// fetch copies a stored object into an anonymous spool file, positioned at its
+// start, and returns it with its hashes.
+func (r *Repository) fetch(ctx context.Context, name object) (*os.File, *digests, error) {
+	src, err := r.store.Get(ctx, name.key)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil, &CorruptError{Object: name.String(), Err: errors.New("missing on the target")}
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	defer src.Close()
+	f, err := r.spoolFile()
+	if err != nil {
+		return nil, nil, err
+	}
+	d := newDigests()
+	if _, err = io.Copy(io.MultiWriter(f, d), src); err == nil {
+		_, err = f.Seek(0, io.SeekStart)
+	}
+	if err != nil {
+		f.Close()
+		return nil, nil, fmt.Errorf("fetch %s: %w", name, err)
+	}
+	return f, d, nil
+}
+
+// spoolFile returns a file without a name: it vanishes with its last user,
+// however that ends.
+func (r *Repository) spoolFile() (*os.File, error) {
+	f, err := os.CreateTemp(r.spool, "volume-")
+	if err != nil {
+		return nil, fmt.Errorf("create spool file: %w", err)
+	}
+	if err := os.Remove(f.Name()); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("unlink spool file: %w", err)
+	}
+	return f, nil
+}
+
+// manifest returns the manifest of a set, from the archive directory where it
+// has one.
+func (r *Repository) manifest(ctx context.Context, c *codec, s *Set) (*format.Manifest, error) {
+	name := *s.manifest
+	b, err := r.archive.readManifest(name.Name)
+	if errors.Is(err, fs.ErrNotExist) {
+		b, err = r.fetchManifest(ctx, c, name)
+	}
+	if err != nil {
+		return nil, err
+	}
+	m, err := format.ParseManifest(b)
+	if err != nil {
+		return nil, &CorruptError{Object: name.String(), Err: err}
+	}
+	return m, nil
+}
+
+// fetchManifest reads a manifest from the target.
+func (r *Repository) fetchManifest(ctx context.Context, c *codec, name object) ([]byte, error) {
+	f, _, err := r.fetch(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	plain, err := c.decode(f, name)
+	if err != nil {
+		return nil, err
+	}
+	var b bytes.Buffer
+	if _, err := b.ReadFrom(plain); err != nil {
+		return nil, err
+	}
+	return b.Bytes(), nil
+}
+
+func isWrongKey(err error) bool { return errors.Is(err, pgp.ErrWrongKey) }

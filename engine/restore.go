@@ -1,0 +1,270 @@
+package engine
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/purser-backup/purser/engine/internal/format"
+	"github.com/purser-backup/purser/engine/internal/librsync"
+)
+
+// RestoreOptions choose what is restored.
+type RestoreOptions struct {
+	// Time chooses the newest set at or before it; zero is the newest of all.
+	Time time.Time
+	// Path restores only this object and what is below it; it becomes dest itself.
+	Path string
+}
+
+// A RestoreResult tells what a restore wrote.
+type RestoreResult struct {
+	Time    time.Time // of the set that was restored
+	Files   int       // regular files
+	Entries int       // objects of any type
+	Bytes   int64     // in regular files
+}
+
+// Restore writes the state of a point in time to dest, which must not exist or
+// be an empty directory (ErrNotEmpty). It needs the key and the target alone.
+// Every volume is checked before it is used, and every file after it was
+// written where the archive knows its hash; a *CorruptError ends the restore.
+// Other errors are ErrNoBackup, ErrWrongKey, those of the store and of dest.
+func (r *Repository) Restore(ctx context.Context, dest string, o RestoreOptions) (RestoreResult, error) {
+	sets, err := r.setsAt(ctx, o.Time)
+	if err != nil {
+		return RestoreResult{}, err
+	}
+	c, err := newCodec(&r.opt, false)
+	if err != nil {
+		return RestoreResult{}, err
+	}
+	run := &restore{repo: r, path: o.Path}
+	run.res.Time = sets[len(sets)-1].Time
+	defer run.close()
+	for i := range sets {
+		in, err := r.openSet(ctx, c, &sets[i], o.Path)
+		if err != nil {
+			return RestoreResult{}, err
+		}
+		run.inputs = append(run.inputs, in)
+	}
+	if run.tree, err = openTree(dest, r.opt.Warn); err != nil {
+		return RestoreResult{}, err
+	}
+	err = run.all(ctx)
+	return run.res, err
+}
+
+// A restore merges the entries of a chain's sets and writes the outcome.
+type restore struct {
+	repo   *Repository
+	path   string
+	inputs []*setReader // oldest set first
+	tree   *tree
+	res    RestoreResult
+}
+
+func (r *restore) close() {
+	for _, in := range r.inputs {
+		in.Close()
+	}
+	if r.tree != nil {
+		r.tree.Close()
+	}
+}
+
+func (r *restore) all(ctx context.Context) error {
+	for {
+		path, ok := r.smallest()
+		if !ok {
+			break
+		}
+		var parts []*setReader
+		for _, in := range r.inputs {
+			if in.header != nil && in.header.Path == path {
+				parts = append(parts, in)
+			}
+		}
+		if err := r.object(ctx, path, parts); err != nil {
+			return err
+		}
+	}
+	if r.res.Entries == 0 {
+		return withHint(fmt.Errorf("%w of path %q in the set of %s", ErrNoBackup, r.path, r.res.Time.Format(time.RFC3339)),
+			"`purser ls` lists the paths of a backup")
+	}
+	return r.tree.finish()
+}
+
+func (r *restore) smallest() (string, bool) {
+	var path string
+	found := false
+	for _, in := range r.inputs {
+		if in.header != nil && (!found || format.Compare(in.header.Path, path) < 0) {
+			path, found = in.header.Path, true
+		}
+	}
+	return path, found
+}
+
+// object restores what the sets in parts, oldest first, say about path. The
+// newest entry that is no diff is the base, and later diffs apply to it.
+func (r *restore) object(ctx context.Context, path string, parts []*setReader) error {
+	base := len(parts) - 1
+	for base > 0 && parts[base].header.Op == format.Diff {
+		base--
+	}
+	wanted := within(path, r.path) && parts[base].header.Op != format.Deleted
+	skip := parts[:base]
+	if !wanted {
+		skip = parts
+	}
+	for _, in := range skip {
+		if err := in.skip(ctx); err != nil {
+			return err
+		}
+	}
+	if !wanted {
+		return nil
+	}
+	for _, in := range parts[base:] {
+		if in.header.Piece > 1 {
+			return corrupt(in.name.String(), "%q starts with piece %d", path, in.header.Piece)
+		}
+	}
+	if parts[base].header.Op == format.Diff {
+		return corrupt(parts[base].name.String(), "%q is a difference without anything that it differs from", path)
+	}
+	r.res.Entries++
+	rel := below(path, r.path)
+	if h := parts[base].header; h.Type != format.File {
+		if len(parts) > base+1 {
+			return corrupt(parts[base+1].name.String(), "%q is a difference from something that is no file", path)
+		}
+		if err := r.tree.make(rel, h); err != nil {
+			return err
+		}
+		return parts[base].skip(ctx)
+	}
+	return r.file(ctx, rel, parts[base:])
+}
+
+// below returns path relative to dir.
+func below(path, dir string) string {
+	if dir == "" {
+		return path
+	}
+	if path == dir {
+		return ""
+	}
+	return path[len(dir)+1:]
+}
+
+// file writes a regular file: the content of the first part, changed by the
+// deltas of the others.
+func (r *restore) file(ctx context.Context, rel string, parts []*setReader) error {
+	r.res.Files++
+	first := parts[0].content(ctx)
+	if len(parts) == 1 {
+		return r.write(rel, parts[0], first, func(w io.Writer) error {
+			_, err := io.Copy(w, first)
+			return err
+		})
+	}
+	old, err := r.repo.spoolFile()
+	if err != nil {
+		return err
+	}
+	defer func() { old.Close() }()
+	if _, err := io.Copy(&target{old, "spool file"}, first); err != nil {
+		return err
+	}
+	for _, in := range parts[1 : len(parts)-1] {
+		next, err := r.repo.spoolFile()
+		if err != nil {
+			return err
+		}
+		if err := patch(ctx, old, in, in.content(ctx), &target{next, "spool file"}); err != nil {
+			next.Close()
+			return err
+		}
+		old.Close()
+		old = next
+	}
+	in := parts[len(parts)-1]
+	delta := in.content(ctx)
+	return r.write(rel, in, delta, func(w io.Writer) error { return patch(ctx, old, in, delta, w) })
+}
+
+// patch writes old, changed by the delta that in holds, to w.
+func patch(ctx context.Context, old *os.File, in *setReader, delta *content, w io.Writer) error {
+	info, err := old.Stat()
+	if err != nil {
+		return fmt.Errorf("read spool file: %w", err)
+	}
+	err = librsync.Patch(old, info.Size(), delta, w)
+	var write *writeError
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case errors.As(err, &write):
+		return err
+	}
+	return in.damaged(fmt.Errorf("apply difference to %q: %w", delta.path, err))
+}
+
+// write creates the file rel from what fill writes and checks it against the
+// header of its last piece.
+func (r *restore) write(rel string, in *setReader, c *content, fill func(io.Writer) error) error {
+	f, err := r.tree.create(rel)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	name := in.name.String()
+	sum := sha256.New()
+	size := &counter{}
+	if err := fill(io.MultiWriter(&target{f, rel}, sum, size)); err != nil {
+		return err
+	}
+	h := c.last
+	if h.FileSize >= 0 && h.FileSize != size.n || h.SHA256 != nil && !bytes.Equal(h.SHA256, sum.Sum(nil)) {
+		return corrupt(name, "%q is not what was backed up: its content has another hash", c.path)
+	}
+	r.res.Bytes += size.n
+	return r.tree.complete(f, rel, h)
+}
+
+type counter struct{ n int64 }
+
+func (c *counter) Write(p []byte) (int, error) {
+	c.n += int64(len(p))
+	return len(p), nil
+}
+
+// target tells errors of the destination from those of the archive.
+type target struct {
+	f   *os.File
+	rel string
+}
+
+type writeError struct{ err error }
+
+func (e *writeError) Error() string { return e.err.Error() }
+func (e *writeError) Unwrap() error { return e.err }
+
+func (t *target) Write(p []byte) (int, error) {
+	n, err := t.f.Write(p)
+	if err != nil {
+		err = &writeError{fmt.Errorf("write %s: %w", t.rel, err)}
+	}
+	return n, err
+}

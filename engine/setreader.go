@@ -1,0 +1,216 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/purser-backup/purser/engine/internal/format"
+)
+
+// A setReader yields the entries of one set, volume after volume. Every volume
+// is fetched and checked against the manifest before a byte of it is used.
+type setReader struct {
+	repo    *Repository
+	codec   *codec
+	set     *Set
+	records []format.VolumeRecord // still to be read
+
+	name   object // the open volume
+	file   *os.File
+	tar    *format.Reader
+	header *format.Header // current entry, nil at the end
+	last   *format.Header
+}
+
+// openSet positions a reader at the first entry of a set that may concern path.
+func (r *Repository) openSet(ctx context.Context, c *codec, s *Set, path string) (*setReader, error) {
+	m, err := r.manifest(ctx, c, s)
+	if err != nil {
+		return nil, err
+	}
+	in := &setReader{repo: r, codec: c, set: s, records: m.Volumes}
+	slices.SortFunc(in.records, func(a, b format.VolumeRecord) int { return a.Number - b.Number })
+	in.records = slices.DeleteFunc(in.records, func(v format.VolumeRecord) bool { return !mayHold(v, path) })
+	if err := in.next(ctx); err != nil {
+		in.Close()
+		return nil, err
+	}
+	return in, nil
+}
+
+// mayHold reports whether the range of a volume's paths meets path or what is
+// below it.
+func mayHold(v format.VolumeRecord, path string) bool {
+	return format.Compare(truncate(v.First.Path, path), path) <= 0 && format.Compare(path, v.Last.Path) <= 0
+}
+
+// truncate cuts p to as many components as limit has.
+func truncate(p, limit string) string {
+	if limit == "" {
+		return ""
+	}
+	rest := p
+	for range strings.Count(limit, "/") + 1 {
+		_, after, more := strings.Cut(rest, "/")
+		if !more {
+			return p
+		}
+		rest = after
+	}
+	return p[:len(p)-len(rest)-1]
+}
+
+// next moves to the next entry. At the end of the set, header is nil.
+func (in *setReader) next(ctx context.Context) error {
+	for {
+		if in.tar == nil {
+			if len(in.records) == 0 {
+				in.header = nil
+				return nil
+			}
+			if err := in.openVolume(ctx); err != nil {
+				return err
+			}
+		}
+		h, err := in.tar.Next()
+		if errors.Is(err, io.EOF) {
+			err = in.closeVolume()
+			if err != nil {
+				return err
+			}
+			continue
+		}
+		if err != nil {
+			return in.damaged(err)
+		}
+		if err := in.follows(h); err != nil {
+			return err
+		}
+		in.header, in.last = h, h
+		return nil
+	}
+}
+
+// follows checks order and numbering: a lost piece or entry must not go
+// unnoticed.
+func (in *setReader) follows(h *format.Header) error {
+	if in.last == nil {
+		return nil
+	}
+	order := format.Compare(h.Path, in.last.Path)
+	next := order == 0 && h.Op == in.last.Op && in.last.Piece > 0 && h.Piece == in.last.Piece+1
+	if !next && (order <= 0 || h.Piece > 1) {
+		return corrupt(in.name.String(), "entry %q (piece %d) follows %q (piece %d)", h.Path, h.Piece, in.last.Path, in.last.Piece)
+	}
+	return nil
+}
+
+func (in *setReader) openVolume(ctx context.Context) error {
+	record := in.records[0]
+	in.records = in.records[1:]
+	name, ok := in.set.volumes[record.Number]
+	if !ok {
+		return corrupt(fmt.Sprintf("volume %d of %s", record.Number, in.set.manifest), "missing on the target")
+	}
+	in.name = name
+	f, sums, err := in.repo.fetch(ctx, name)
+	if err != nil {
+		return err
+	}
+	in.file = f
+	if err := verify(name, record, sums); err != nil {
+		return err
+	}
+	plain, err := in.codec.decode(f, name)
+	if err != nil {
+		return err
+	}
+	in.tar = format.NewReader(plain, format.Difftar)
+	return nil
+}
+
+// verify compares a stored object with the hashes in the manifest.
+func verify(name object, want format.VolumeRecord, got *digests) error {
+	sha1, sha256 := got.sums()
+	if want.SHA1 == "" && want.SHA256 == "" {
+		return corrupt(name.String(), "the manifest has no hash for it")
+	}
+	if want.SHA1 != "" && want.SHA1 != sha1 || want.SHA256 != "" && want.SHA256 != sha256 {
+		return corrupt(name.String(), "its hash is not the one in the manifest")
+	}
+	return nil
+}
+
+// damaged names the volume in an error of its content.
+func (in *setReader) damaged(err error) error {
+	var known *CorruptError
+	if errors.As(err, &known) || isWrongKey(err) {
+		return err
+	}
+	return &CorruptError{Object: in.name.String(), Err: err}
+}
+
+func (in *setReader) closeVolume() error {
+	err := in.file.Close()
+	in.file, in.tar = nil, nil
+	return err
+}
+
+// Close releases the open volume.
+func (in *setReader) Close() error {
+	if in.file == nil {
+		return nil
+	}
+	return in.closeVolume()
+}
+
+// content reads the data of the current object over all its pieces. At its
+// end the reader stands at the next object, and last holds the header of the
+// final piece.
+type content struct {
+	ctx  context.Context // an io.Reader has no room for it
+	in   *setReader
+	path string
+	last *format.Header
+	done bool
+}
+
+func (in *setReader) content(ctx context.Context) *content {
+	return &content{ctx: ctx, in: in, path: in.header.Path, last: in.header}
+}
+
+func (c *content) Read(p []byte) (int, error) {
+	for !c.done {
+		n, err := c.in.tar.Read(p)
+		if n > 0 || err == nil {
+			return n, nil
+		}
+		if !errors.Is(err, io.EOF) {
+			return 0, c.in.damaged(err)
+		}
+		if err := c.in.next(c.ctx); err != nil {
+			return 0, err
+		}
+		c.done = c.in.header == nil || c.in.header.Path != c.path
+		if !c.done {
+			c.last = c.in.header
+		}
+	}
+	return 0, io.EOF
+}
+
+// skip moves past the current object.
+func (in *setReader) skip(ctx context.Context) error {
+	path := in.header.Path
+	for in.header != nil && in.header.Path == path {
+		if err := in.next(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}

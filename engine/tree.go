@@ -1,0 +1,286 @@
+package engine
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/user"
+	"path"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/purser-backup/purser/engine/internal/format"
+)
+
+// A tree is the destination of a restore. Objects come in index order; a
+// directory gets its permissions and time once everything in it is there. What
+// an archive calls a parent must be a directory that this restore has made, so
+// that nothing is written through a symbolic link or outside dest.
+type tree struct {
+	dest string
+	root *os.Root // dest, or its parent where dest itself is no directory
+	base string   // name of the restored object in root: "." or that of a file
+	open []openDir
+	warn func(string, ...any)
+
+	ids    *comparer
+	links  map[string]linked
+	warned bool
+}
+
+// openDir is a directory that still gets contents.
+type openDir struct {
+	rel    string
+	header *format.Header
+}
+
+// linked is the first restored name of a hard-linked file.
+type linked struct {
+	rel    string
+	sha256 []byte
+}
+
+func openTree(dest string, warn func(string, ...any)) (*tree, error) {
+	names, err := os.ReadDir(dest)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+	case err == nil && len(names) == 0:
+	case err == nil || errors.Is(err, unix.ENOTDIR):
+		return nil, withHint(fmt.Errorf("restore to %s: %w", dest, ErrNotEmpty), "restore into a new or an empty directory")
+	default:
+		return nil, fmt.Errorf("restore to %s: %w", dest, err)
+	}
+	return &tree{dest: dest, warn: warn, ids: newComparer(), links: map[string]linked{}}, nil
+}
+
+// Close releases the destination.
+func (t *tree) Close() error {
+	if t.root == nil {
+		return nil
+	}
+	return t.root.Close()
+}
+
+// begin opens the destination for its first object.
+func (t *tree) begin(dir bool) error {
+	where := t.dest
+	t.base = "."
+	if dir {
+		if err := os.MkdirAll(t.dest, 0o700); err != nil {
+			return fmt.Errorf("restore: %w", err)
+		}
+	} else {
+		where, t.base = filepath.Split(filepath.Clean(t.dest))
+		if where == "" {
+			where = "."
+		}
+		if err := os.MkdirAll(where, 0o700); err != nil {
+			return fmt.Errorf("restore: %w", err)
+		}
+		// An empty directory may be there; the file takes its place.
+		if err := os.Remove(t.dest); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("restore: %w", err)
+		}
+	}
+	var err error
+	if t.root, err = os.OpenRoot(where); err != nil {
+		return fmt.Errorf("restore: %w", err)
+	}
+	return nil
+}
+
+// enter completes the directories that are left behind and checks that rel's
+// parent is one that is still open.
+func (t *tree) enter(rel string, dir bool) error {
+	if rel == "" {
+		return t.begin(dir)
+	}
+	parent := path.Dir(rel)
+	if parent == "." {
+		parent = ""
+	}
+	for len(t.open) > 0 && t.open[len(t.open)-1].rel != parent {
+		if err := t.leave(); err != nil {
+			return err
+		}
+	}
+	if len(t.open) == 0 {
+		return corrupt(rel, "it has no directory in the archive")
+	}
+	return nil
+}
+
+func (t *tree) leave() error {
+	d := t.open[len(t.open)-1]
+	t.open = t.open[:len(t.open)-1]
+	return t.metadata(d.rel, d.header)
+}
+
+// finish completes the directories that are still open.
+func (t *tree) finish() error {
+	for len(t.open) > 0 {
+		if err := t.leave(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// at is the name of rel in root.
+func (t *tree) at(rel string) string { return path.Join(t.base, rel) }
+
+// make creates an object that has no content.
+func (t *tree) make(rel string, h *format.Header) error {
+	if err := t.enter(rel, h.Type == format.Dir); err != nil {
+		return err
+	}
+	var err error
+	switch h.Type {
+	case format.Dir:
+		if rel != "" {
+			err = t.root.Mkdir(t.at(rel), 0o700)
+		}
+		t.open = append(t.open, openDir{rel, h})
+	case format.Symlink:
+		err = t.root.Symlink(h.Linkname, t.at(rel))
+	default:
+		err = t.node(rel, h)
+	}
+	if err != nil {
+		return fmt.Errorf("restore %s: %w", t.name(rel), err)
+	}
+	if h.Type == format.Dir {
+		return nil
+	}
+	return t.metadata(rel, h)
+}
+
+// name is rel as the user sees it.
+func (t *tree) name(rel string) string { return filepath.Join(t.dest, rel) }
+
+// inParent calls do with the descriptor of rel's directory and rel's last name.
+func (t *tree) inParent(rel string, do func(fd int, name string) error) error {
+	dir, name := path.Split(t.at(rel))
+	f, err := t.root.Open(path.Clean(dir))
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return do(int(f.Fd()), name)
+}
+
+func (t *tree) node(rel string, h *format.Header) error {
+	mode, dev := uint32(unix.S_IFIFO), 0
+	switch h.Type {
+	case format.CharDevice:
+		mode, dev = unix.S_IFCHR, int(unix.Mkdev(h.Major, h.Minor))
+	case format.BlockDevice:
+		mode, dev = unix.S_IFBLK, int(unix.Mkdev(h.Major, h.Minor))
+	}
+	return t.inParent(rel, func(fd int, name string) error { return unix.Mknodat(fd, name, mode|0o600, dev) })
+}
+
+// create makes a new, empty regular file.
+func (t *tree) create(rel string) (*os.File, error) {
+	if err := t.enter(rel, false); err != nil {
+		return nil, err
+	}
+	f, err := t.root.OpenFile(t.at(rel), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("restore %s: %w", t.name(rel), err)
+	}
+	return f, nil
+}
+
+// complete closes a file whose content is written. Where another name of the
+// same hard-linked file is there with the same content, it becomes a link.
+func (t *tree) complete(f *os.File, rel string, h *format.Header) error {
+	if err := f.Close(); err != nil {
+		return fmt.Errorf("restore %s: %w", t.name(rel), err)
+	}
+	if first, ok := t.links[h.LinkGroup]; ok && bytes.Equal(first.sha256, h.SHA256) {
+		err := t.root.Remove(t.at(rel))
+		if err == nil {
+			err = t.root.Link(t.at(first.rel), t.at(rel))
+		}
+		if err != nil {
+			return fmt.Errorf("restore hard link %s: %w", t.name(rel), err)
+		}
+		return nil
+	}
+	if h.LinkGroup != "" && h.SHA256 != nil {
+		t.links[h.LinkGroup] = linked{rel, h.SHA256}
+	}
+	return t.metadata(rel, h)
+}
+
+// metadata sets owner, permissions and time, in this order: a change of owner
+// clears the set-user-ID bit.
+func (t *tree) metadata(rel string, h *format.Header) error {
+	if err := t.chown(rel, h); err != nil {
+		return err
+	}
+	if h.Type != format.Symlink {
+		if err := t.root.Chmod(t.at(rel), fileMode(h.Mode)); err != nil {
+			return fmt.Errorf("restore mode of %s: %w", t.name(rel), err)
+		}
+	}
+	err := t.inParent(rel, func(fd int, name string) error { return setTime(fd, name, h.ModTime) })
+	if err != nil {
+		return fmt.Errorf("restore time of %s: %w", t.name(rel), err)
+	}
+	return nil
+}
+
+// setTime sets the modification time of name in the directory fd.
+func setTime(fd int, name string, mtime time.Time) error {
+	return unix.UtimesNanoAt(fd, name, []unix.Timespec{
+		{Nsec: unix.UTIME_OMIT}, // the access time
+		{Sec: mtime.Unix(), Nsec: int64(mtime.Nanosecond())},
+	}, unix.AT_SYMLINK_NOFOLLOW)
+}
+
+// chown gives the object to the account of its stored name, or else of its
+// stored number. Without the right to do so it warns once and goes on.
+func (t *tree) chown(rel string, h *format.Header) error {
+	uid := localID(t.ids.uids, h.User, h.UID, lookupUID)
+	gid := localID(t.ids.gids, h.Group, h.GID, lookupGID)
+	err := t.root.Lchown(t.at(rel), uid, gid)
+	if errors.Is(err, fs.ErrPermission) {
+		if !t.warned {
+			t.warned = true
+			t.warn("owners can't be restored without the right to change them", "first", t.name(rel), "user", currentUser())
+		}
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("restore owner of %s: %w", t.name(rel), err)
+	}
+	return nil
+}
+
+func currentUser() string {
+	if u, err := user.Current(); err == nil {
+		return u.Username
+	}
+	return fmt.Sprint(os.Geteuid())
+}
+
+// fileMode turns the 12 permission bits into Go's.
+func fileMode(bits uint32) fs.FileMode {
+	m := fs.FileMode(bits & 0o777)
+	if bits&unix.S_ISUID != 0 {
+		m |= fs.ModeSetuid
+	}
+	if bits&unix.S_ISGID != 0 {
+		m |= fs.ModeSetgid
+	}
+	if bits&unix.S_ISVTX != 0 {
+		m |= fs.ModeSticky
+	}
+	return m
+}

@@ -1,0 +1,232 @@
+package engine_test
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
+)
+
+// what is compared of one object.
+type node struct {
+	Mode     uint32
+	UID, GID uint32
+	Rdev     uint64
+	ModTime  string
+	Link     string
+	Content  string // hash
+	SameAs   string // first path of the same hard-linked file
+}
+
+// fidelity is what a pair of writer and reader keeps.
+type fidelity struct {
+	seconds bool // times in whole seconds, those before 1970 as 0
+	copies  bool // hard links come back as copies
+}
+
+var (
+	exact     = fidelity{}
+	duplicity = fidelity{seconds: true, copies: true}
+)
+
+// snapshot describes every object below dir.
+func snapshot(t *testing.T, dir string, f fidelity) map[string]node {
+	t.Helper()
+	nodes := map[string]node{}
+	inodes := map[uint64]string{}
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		rel, _ := filepath.Rel(dir, path)
+		info, err := os.Lstat(path)
+		if err != nil {
+			return err
+		}
+		st := info.Sys().(*syscall.Stat_t)
+		n := node{Mode: st.Mode, UID: st.Uid, GID: st.Gid, Rdev: st.Rdev, ModTime: mtime(info.ModTime(), f)}
+		switch {
+		case info.Mode()&fs.ModeSymlink != 0:
+			n.Mode, n.ModTime = unix.S_IFLNK, ""
+			if n.Link, err = os.Readlink(path); err != nil {
+				return err
+			}
+		case info.Mode().IsRegular():
+			b, err := os.ReadFile(path)
+			if err != nil {
+				return err
+			}
+			sum := sha256.Sum256(b)
+			n.Content = hex.EncodeToString(sum[:8])
+			if first, ok := inodes[st.Ino]; ok && !f.copies {
+				n.SameAs = first
+			} else {
+				inodes[st.Ino] = rel
+			}
+		}
+		nodes[rel] = n
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return nodes
+}
+
+func mtime(t time.Time, f fidelity) string {
+	if f.seconds {
+		return fmt.Sprint(max(t.Unix(), 0))
+	}
+	return fmt.Sprint(t.UnixNano())
+}
+
+func sameTree(t *testing.T, what string, want, got map[string]node) {
+	t.Helper()
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Fatalf("%s differs (-source +restored):\n%s", what, diff)
+	}
+}
+
+// fixture is a tree with every kind of object, and a history of edits.
+type fixture struct {
+	t    *testing.T
+	dir  string
+	rand *rand.Rand
+	gen  int // generation: contents written in it carry its time
+}
+
+func newFixture(t *testing.T) *fixture {
+	f := &fixture{t: t, dir: filepath.Join(t.TempDir(), "src"), rand: newRand()}
+	f.check(os.Mkdir(f.dir, 0o755))
+	f.create()
+	return f
+}
+
+func (f *fixture) check(err error) {
+	f.t.Helper()
+	if err != nil {
+		f.t.Fatal(err)
+	}
+}
+
+func (f *fixture) path(rel string) string { return filepath.Join(f.dir, rel) }
+
+// bytes are random, in a part that repeats: some compress, none are equal.
+func (f *fixture) bytes(n int) []byte {
+	b := make([]byte, n)
+	for i := range b {
+		b[i] = byte(f.rand.IntN(1 + i%251))
+	}
+	return b
+}
+
+func (f *fixture) write(rel string, n int) {
+	f.t.Helper()
+	f.check(os.MkdirAll(filepath.Dir(f.path(rel)), 0o755))
+	f.check(os.WriteFile(f.path(rel), f.bytes(n), 0o644))
+	f.touch(rel)
+}
+
+// touch gives a file its generation's time: duplicity sees no change within
+// one second.
+func (f *fixture) touch(rel string) {
+	f.t.Helper()
+	when := time.Date(2024, 1, 1, f.gen, 0, 0, 1000+f.gen, time.UTC)
+	f.check(os.Chtimes(f.path(rel), when, when))
+}
+
+func (f *fixture) create() {
+	for name, size := range map[string]int{
+		"a": 100, "a.b": 200, "a b": 1, "a-": 2, "a0": 3, "empty": 0, "piece": 65536,
+		"piece-1": 65535, "piece+1": 65537, "two": 131072, "big": 3_000_001, "dir/in": 5000,
+		"dir/sub/deep": 300, "dir.x": 10, "dir/sub.y": 11, "\xff\xfe raw": 12, "ümläut": 13,
+		"new\nline": 14, `quo"te's\`: 15, " lead": 16, strings.Repeat("n", 255): 17,
+		strings.Repeat("d", 100) + "/" + strings.Repeat("e", 150) + "/" + strings.Repeat("f", 99): 18,
+		"setuid": 20, "old": 21, "fraction": 22, "owned": 23, "replaced": 24, "log": 100_000,
+	} {
+		f.write(name, size)
+	}
+	f.check(os.Symlink("a", f.path("link")))
+	f.check(os.Symlink("/nowhere/"+strings.Repeat("x", 150), f.path("loose")))
+	f.check(os.Symlink("\xfe\xff", f.path("rawlink")))
+	f.check(os.Link(f.path("dir/in"), f.path("hard")))
+	f.check(unix.Mkfifo(f.path("fifo"), 0o640))
+	f.check(unix.Mknod(f.path("null"), unix.S_IFCHR|0o666, int(unix.Mkdev(1, 3))))
+	f.check(os.Mkdir(f.path("void"), 0o700))
+	f.check(os.Lchown(f.path("owned"), 12345, 54321))
+	f.check(os.Chmod(f.path("setuid"), 0o755|fs.ModeSetuid))
+	f.check(os.Chtimes(f.path("old"), time.Time{}, time.Unix(-1000, 500)))
+	f.check(os.Chtimes(f.path("fraction"), time.Time{}, time.Unix(1600000000, 123456789)))
+}
+
+// edit applies the changes of generation n, 1 to 5.
+func (f *fixture) edit(n int) {
+	f.t.Helper()
+	f.gen = n
+	f.append("log", 1000*n)
+	switch n {
+	case 1:
+		f.patch("big", 1_000_000, 700)
+		f.write("added/new", 70_000)
+		f.check(os.Chmod(f.path("a.b"), 0o600))
+	case 2:
+		f.check(os.RemoveAll(f.path("dir")))
+		f.write("dir", 333) // a file where a directory was
+		f.check(os.Remove(f.path("link")))
+		f.check(os.Symlink("a.b", f.path("link")))
+	case 3:
+		f.check(os.Remove(f.path("replaced")))
+		f.check(os.Mkdir(f.path("replaced"), 0o711))
+		f.write("replaced/x", 44)
+		f.check(os.Truncate(f.path("big"), 2_000_000))
+		f.touch("big")
+		f.check(os.Chtimes(f.path("a0"), time.Time{}, time.Unix(1500000000, 7)))
+	case 4:
+		f.check(os.Remove(f.path("dir")))
+		f.write("dir/in", 5000)
+		f.check(os.Rename(f.path("two"), f.path("renamed")))
+		f.check(os.Lchown(f.path("owned"), 0, 0))
+		f.check(os.Remove(f.path("fifo")))
+	case 5:
+		f.patch("big", 0, 3)
+		f.patch("big", 1_999_000, 2000)
+		f.write("empty", 10)
+		f.check(os.Truncate(f.path("piece"), 0))
+		f.touch("piece")
+		f.check(os.RemoveAll(f.path("void")))
+	}
+}
+
+func (f *fixture) append(rel string, n int) {
+	f.t.Helper()
+	file, err := os.OpenFile(f.path(rel), os.O_APPEND|os.O_WRONLY, 0)
+	f.check(err)
+	_, err = file.Write(f.bytes(n))
+	f.check(err)
+	f.check(file.Close())
+	f.touch(rel)
+}
+
+// patch overwrites n bytes at an offset, so that an increment can be small.
+func (f *fixture) patch(rel string, at int64, n int) {
+	f.t.Helper()
+	file, err := os.OpenFile(f.path(rel), os.O_WRONLY, 0)
+	f.check(err)
+	_, err = file.WriteAt(f.bytes(n), at)
+	f.check(err)
+	f.check(file.Close())
+	f.touch(rel)
+}
+
+// newRand is seeded: every run has the same trees.
+func newRand() *rand.Rand { return rand.New(rand.NewPCG(1, 2)) }
