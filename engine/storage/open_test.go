@@ -2,10 +2,9 @@ package storage_test
 
 import (
 	"bytes"
-	"crypto/md5"
-	"encoding/hex"
 	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -22,7 +21,7 @@ func hintOf(err error) string {
 	return ""
 }
 
-// Where duplicity 0.8.22 puts the objects of each URL.
+// Each URL leads where it leads duplicity, whose objects are then seen.
 func TestOpenFile(t *testing.T) {
 	for i, c := range []struct{ url, path string }{
 		{"file://DIR/abs", "abs"},
@@ -42,9 +41,14 @@ func TestOpenFile(t *testing.T) {
 			dir := t.TempDir()
 			t.Chdir(dir)
 			url := strings.ReplaceAll(c.url, "DIR", dir)
+			archive := filepath.Join(dir, "archive")
+			duplicity(t, url, archive)
 			s, err := storage.Open(t.Context(), url, storage.Options{})
 			if err != nil {
 				t.Fatal(err)
+			}
+			if list, err := s.List(t.Context(), "duplicity-full"); err != nil || len(list) != 3 {
+				t.Errorf("%s: duplicity's objects: %v, %v", c.url, list, err)
 			}
 			if err := s.Put(t.Context(), "object", bytes.NewReader([]byte("x")), 1); err != nil {
 				t.Fatal(err)
@@ -52,14 +56,23 @@ func TestOpenFile(t *testing.T) {
 			if _, err := os.Stat(filepath.Join(dir, c.path, "object")); err != nil {
 				t.Errorf("%s: %v", c.url, err)
 			}
-			sum := md5.Sum([]byte(url))
-			if s.URL() != url || s.ID() != hex.EncodeToString(sum[:]) {
-				t.Errorf("URL %s, ID %s", s.URL(), s.ID())
+			// duplicity names its archive directory by the URL, too.
+			if _, err := os.Stat(filepath.Join(archive, s.ID())); err != nil || s.URL() != url {
+				t.Errorf("%s: URL %s, archive directory: %v", c.url, s.URL(), err)
 			}
 			if err := s.Close(); err != nil {
 				t.Error(err)
 			}
 		})
+	}
+}
+
+// duplicity makes a full backup of an empty folder.
+func duplicity(t *testing.T, url, archive string) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "duplicity", "full", "--no-encryption", "--archive-dir", archive, t.TempDir(), url)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("duplicity: %v\n%s", err, out)
 	}
 }
 
