@@ -3,7 +3,6 @@
 package config
 
 import (
-	"path/filepath"
 	"time"
 
 	"github.com/purser-backup/purser/internal/schedule"
@@ -114,19 +113,6 @@ func (c *Config) Settings() []Setting {
 // path /x is file:///x. The string matters to the byte: duplicity names its
 // archive directory by its MD5.
 func JoinTarget(url, path string) string { return url + path }
-
-// Own tells whether path, relative to the source path, is purser's own and
-// never backed up: the staging folder, and the archive directory if that is
-// inside the source.
-func (c *Config) Own(path string) bool {
-	for _, own := range []string{filepath.Join(c.SourcePath, ".purser"), c.ArchiveDir} {
-		rel, err := filepath.Rel(own, filepath.Join(c.SourcePath, path))
-		if err == nil && filepath.IsLocal(rel) {
-			return true
-		}
-	}
-	return false
-}
 
 // CheckTarget tells why this configuration can't be used to back up or to read
 // backups: there is no target, or it asks for what this version can't do for

@@ -284,18 +284,6 @@ func TestCheckTarget(t *testing.T) {
 	}
 }
 
-func TestOwn(t *testing.T) {
-	c := load(t, "BACKUP_DUPLICITY_SOURCE_PATH=/", "BACKUP_ARCHIVE_DIR=/var/lib/purser/")
-	for path, want := range map[string]bool{
-		".": false, "": false, "var": false, "var/lib": false, "var/lib/purser": true, "var/lib/purser/spool/x": true, "var/lib/purser2": false,
-		".purser": true, ".purser/stage": true, ".purserx": false, "x/.purser": false,
-	} {
-		if got := c.Own(path); got != want {
-			t.Errorf("Own(%q) = %v", path, got)
-		}
-	}
-}
-
 func TestSettingsAreAllDocumentedNames(t *testing.T) {
 	var names []string
 	for _, s := range load(t).Settings() {

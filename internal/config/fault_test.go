@@ -61,6 +61,7 @@ func TestFaults(t *testing.T) {
 		{[]string{"BACKUP_DUPLICITY_URL=ftp://me:pw@h/\n"}, "control character", "line breaks"},
 		{[]string{"BACKUP_ARCHIVE_DIR=~/x"}, "not an absolute path", "from / on"},
 		{[]string{"BACKUP_ARCHIVE_DIR=/backup"}, "purser's own folder", "elsewhere"},
+		{[]string{"BACKUP_DUPLICITY_SOURCE_PATH=/var/lib/purser/x"}, `SOURCE_PATH="/var/lib/purser/x": it is purser's own folder`, "elsewhere"},
 		{[]string{"BACKUP_ARCHIVE_DIR=/"}, "purser's own folder", "elsewhere"},
 		{[]string{"BACKUP_INSTANCE=a/b"}, "instance's name", "letters"},
 		{[]string{"BACKUP_INSTANCE=.."}, "instance's name", "letters"},

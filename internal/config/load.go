@@ -6,6 +6,7 @@ import (
 	"io"
 	"maps"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -255,7 +256,7 @@ func (l *loader) derive() {
 			Err: errors.New("there is no database host"), hint: "set " + varRancherDBHost + ", or unset this",
 		})
 	}
-	if c.SourcePath != "" && c.ArchiveDir != "" && c.Own(".") {
+	if rel, err := filepath.Rel(c.ArchiveDir, c.SourcePath); c.SourcePath != "" && c.ArchiveDir != "" && err == nil && filepath.IsLocal(rel) {
 		s := l.setting(varSourcePath)
 		l.faults = append(l.faults, &Fault{
 			Name: varSourcePath, Value: s.Value, Origin: s.Origin,
