@@ -90,40 +90,51 @@ func (c *Client) random() (string, error) {
 
 // witness returns the container in which the Engine sees the marker, or "".
 func (c *Client) witness(ctx context.Context, source, marker string) (string, error) {
-	list, err := c.api.ContainerList(ctx, container.ListOptions{})
-	if err != nil {
-		return "", callError("list containers", err)
-	}
-	own, err := ownNames()
+	candidates, err := c.candidates(ctx, source)
 	if err != nil {
 		return "", err
 	}
-	claims := func(s container.Summary) bool {
-		return slices.ContainsFunc(own, func(name string) bool { return len(name) >= 12 && strings.HasPrefix(s.ID, name) })
-	}
-	// Those that claim to be this process come first.
-	slices.SortStableFunc(list, func(a, b container.Summary) int { return order(claims(b)) - order(claims(a)) })
-	for _, s := range list {
-		covers := slices.ContainsFunc(s.Mounts, func(m container.MountPoint) bool { return within(m.Destination, source) })
-		if !covers && !claims(s) {
-			continue
-		}
-		_, err := c.api.ContainerStatPath(ctx, s.ID, marker)
+	for _, id := range candidates {
+		_, err := c.api.ContainerStatPath(ctx, id, marker)
 		if err == nil {
-			return s.ID, nil
+			return id, nil
 		}
-		if err = callError("look for the marker in container "+short(s.ID), err); !errors.Is(err, fs.ErrNotExist) {
+		if err = callError("look for the marker in container "+short(id), err); !errors.Is(err, fs.ErrNotExist) {
 			return "", err
 		}
 	}
 	return "", nil
 }
 
-func order(first bool) int {
-	if first {
-		return 1
+// candidates returns the ids of containers that could be the own one: first
+// those that this process takes for itself, then those with a mount over the
+// source directory.
+func (c *Client) candidates(ctx context.Context, source string) ([]string, error) {
+	names, err := ownNames()
+	if err != nil {
+		return nil, err
 	}
-	return 0
+	var ids []string
+	for _, name := range names {
+		// The list shows a container only some time after its process began.
+		own, err := c.inspect(ctx, name)
+		if err == nil && strings.HasPrefix(own.ID, name) {
+			ids = append(ids, own.ID)
+		} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+	}
+	list, err := c.api.ContainerList(ctx, container.ListOptions{})
+	if err != nil {
+		return nil, callError("list containers", err)
+	}
+	for _, s := range list {
+		covers := slices.ContainsFunc(s.Mounts, func(m container.MountPoint) bool { return within(m.Destination, source) })
+		if covers && !slices.Contains(ids, s.ID) {
+			ids = append(ids, s.ID)
+		}
+	}
+	return ids, nil
 }
 
 // ownMount is how the Engine's files for a container show in its mounts.
@@ -144,7 +155,7 @@ func ownNames() ([]string, error) {
 		return nil, fmt.Errorf("read own mounts: %w", err)
 	}
 	if m := ownMount.FindSubmatch(mounts); m != nil {
-		names = append(names, string(m[1]))
+		names = append([]string{string(m[1])}, names...)
 	}
 	return names, nil
 }
