@@ -1,0 +1,199 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/purser-backup/purser/dumpers"
+	"github.com/purser-backup/purser/engine"
+	"github.com/purser-backup/purser/engine/storage"
+	"github.com/purser-backup/purser/internal/config"
+	"github.com/purser-backup/purser/templates"
+)
+
+// Options are what a Daemon is made of. All fields are required.
+type Options struct {
+	Config  *config.Config
+	Log     *slog.Logger
+	Now     func() time.Time // in the time zone of the schedule
+	Rand    io.Reader
+	Recipes string // directory of the user's recipes, which need not exist
+}
+
+// Daemon joins the parts of purser. Its methods may be called by several
+// goroutines; of runs, dumps and backups on one archive directory only one is
+// under way at a time, and another gets ErrLocked.
+type Daemon struct {
+	opt     Options
+	cfg     *config.Config
+	log     *slog.Logger
+	now     func() time.Time
+	state   state
+	catalog *dumpers.Catalog
+	connect func(context.Context) (*dockerEngine, error)
+}
+
+// New compiles the recipes and makes ready; it connects to nothing. A fault in
+// a recipe is a ConfigError; there may be several, joined.
+func New(o Options) (*Daemon, error) {
+	catalog, err := loadCatalog(o.Recipes)
+	if err != nil {
+		return nil, err
+	}
+	d := &Daemon{
+		opt: o, cfg: o.Config, log: o.Log, now: o.Now,
+		state: newState(o.Config.ArchiveDir), catalog: catalog,
+	}
+	d.connect = d.connectDocker // tests connect to something else
+	return d, nil
+}
+
+// ConfigError is a fault in what the user configured.
+type ConfigError struct{ err error }
+
+func (e *ConfigError) Error() string { return e.err.Error() }
+func (e *ConfigError) Unwrap() error { return e.err }
+
+// loadCatalog reads the user's recipes, where there are any, and ours.
+func loadCatalog(dir string) (*dumpers.Catalog, error) {
+	layers := []fs.FS{templates.FS()}
+	if info, err := os.Stat(dir); err == nil && info.IsDir() {
+		layers = []fs.FS{os.DirFS(dir), templates.FS()}
+	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("look for recipes: %w", err)
+	}
+	catalog, err := dumpers.Load(layers...)
+	var faults *dumpers.LoadError
+	if !errors.As(err, &faults) {
+		return catalog, err
+	}
+	var all []error
+	for _, f := range faults.Faults {
+		all = append(all, &ConfigError{f})
+	}
+	return nil, errors.Join(all...)
+}
+
+// URL is the target, without its password.
+func (d *Daemon) URL() string { return storage.Redact(d.cfg.URL.Reveal()) }
+
+// SourcePath is the directory that is backed up.
+func (d *Daemon) SourcePath() string { return d.cfg.SourcePath }
+
+// CheckTarget finds out what can be known of the target without asking it for
+// anything: a kind of URL that nobody knows, a place that can't be one.
+func (d *Daemon) CheckTarget(ctx context.Context) error {
+	store, err := openStore(ctx, d.cfg)
+	if err != nil {
+		return err
+	}
+	return store.Close()
+}
+
+func openStore(ctx context.Context, cfg *config.Config) (*storage.Store, error) {
+	if err := cfg.CheckTarget(); err != nil {
+		return nil, err
+	}
+	store, err := storage.Open(ctx, cfg.URL.Reveal(), storage.Options{})
+	if err != nil {
+		return nil, &ConfigError{err}
+	}
+	return store, nil
+}
+
+// OpenRepository opens the repository that the configuration names. Neither
+// recipes nor Docker play a part: a restore must not depend on them.
+func OpenRepository(ctx context.Context, o Options) (*engine.Repository, error) {
+	store, err := openStore(ctx, o.Config)
+	if err != nil {
+		return nil, err
+	}
+	hostname, err := hostname(o.Config)
+	if err != nil {
+		return nil, errors.Join(err, store.Close())
+	}
+	repo, err := engine.Open(ctx, store, engine.Options{
+		ArchiveDir: o.Config.ArchiveDir, Passphrase: o.Config.Passphrase, NoEncryption: o.Config.NoEncryption,
+		VolumeSize: o.Config.VolumeSize, Hostname: hostname, Localdir: o.Config.SourcePath,
+		Now: o.Now, Rand: o.Rand, Warn: o.Log.Warn,
+	})
+	if err != nil {
+		return nil, errors.Join(err, store.Close())
+	}
+	return repo, nil
+}
+
+// hostname is what the manifests of a new chain record. It must not need
+// Docker, unlike the instance id.
+func hostname(cfg *config.Config) (string, error) {
+	if cfg.Instance != "" {
+		return cfg.Instance, nil
+	}
+	name, err := os.Hostname()
+	if err != nil {
+		return "", fmt.Errorf("ask for the host name: %w", err)
+	}
+	return name, nil
+}
+
+// Serve makes runs on schedule until ctx is cancelled, which is no error.
+// report is told of every run that was not good, with its error; Serve itself
+// logs only what happens. Of two daemons on one archive directory the second
+// gets ErrLocked.
+func (d *Daemon) Serve(ctx context.Context, report func(error)) error {
+	if err := d.CheckTarget(ctx); err != nil {
+		return err
+	}
+	if err := d.state.create(); err != nil {
+		return err
+	}
+	lock, err := lockFile(d.state.daemonLock())
+	if errors.Is(err, ErrLocked) {
+		return withHint(err, "one daemon on one BACKUP_ARCHIVE_DIR; give this one a directory of its own")
+	}
+	if err != nil {
+		return err
+	}
+	defer lock.unlock()
+	beat, err := d.state.loadHeartbeat()
+	if err != nil {
+		return err
+	}
+	h, err := d.state.loadHistory()
+	if err != nil {
+		return err
+	}
+	beat.Started = d.now()
+	if beat.First.IsZero() {
+		beat.First = beat.Started
+	}
+	l := &loop{
+		schedule: d.cfg.Schedule, now: d.now, log: d.log, report: report,
+		run: func(ctx context.Context) error {
+			_, err := d.Run(ctx, RunOptions{Trigger: BySchedule})
+			return err
+		},
+		planned: func(due time.Time) error {
+			beat.Next = due
+			return d.state.saveHeartbeat(beat)
+		},
+	}
+	if h.LastRun != nil {
+		l.last, l.again = h.LastRun.Started, h.LastRun.Result == Interrupted
+	}
+	if dead, found, err := d.state.loadJournal(); err != nil {
+		return err
+	} else if found && dead.Command == commandRun {
+		l.again = true
+	}
+	d.log.Info("daemon started", "schedule", d.cfg.CronSchedule, "time_zone", d.now().Location(),
+		"source", d.cfg.SourcePath, "target", d.URL(), "archive_dir", filepath.Clean(d.cfg.ArchiveDir))
+	return l.serve(ctx)
+}

@@ -1,0 +1,146 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/purser-backup/purser/dumpers"
+)
+
+// parallelDumps is how many services are dumped at once: a dump loads the
+// database that it reads, and the disk that it writes to.
+const parallelDumps = 2
+
+// Dump dumps the services with the given identities, or all that a recipe
+// matches. Errors are those of Run.
+func (d *Daemon) Dump(ctx context.Context, ids []string) ([]ServiceDump, error) {
+	r, err := d.begin(commandDump, RunOptions{Trigger: ByCommand})
+	if err != nil {
+		return nil, err
+	}
+	defer r.lock.unlock()
+	err = r.dumpOnly(ctx, ids)
+	saved := join(r.state.saveHistory(r.history), r.state.removeJournal())
+	return r.record.Services, join(append(r.missing, err, saved)...)
+}
+
+func (r *run) dumpOnly(ctx context.Context, ids []string) error {
+	docker, err := r.connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer r.closing("the connection to Docker", docker.close)
+	dumper, err := r.prepare(ctx, docker)
+	if err != nil {
+		return err
+	}
+	defer r.closing("the source path", dumper.Close)
+	all, err := r.discover(ctx, docker)
+	if err != nil {
+		return err
+	}
+	wanted := all.wanted()
+	if len(ids) == 0 {
+		r.noteDiscovery(all)
+	} else if wanted, err = pick(all, ids); err != nil {
+		return err
+	}
+	if err := r.phase(PhaseDump); err != nil {
+		return err
+	}
+	r.dump(ctx, dumper, wanted)
+	return ctx.Err()
+}
+
+// pick finds the services that the user named.
+func pick(all Discovery, ids []string) ([]Found, error) {
+	var list []Found
+	var faults []error
+	for _, id := range ids {
+		i := slices.IndexFunc(all.Services, func(s Found) bool { return s.ID == id })
+		switch {
+		case i < 0:
+			faults = append(faults, withHint(fmt.Errorf("no such service: %s", id), "`purser discover` lists them"))
+		case all.Services[i].Action == ActionSkip || all.Services[i].Action == ActionNone:
+			faults = append(faults, withHint(fmt.Errorf("%s can't be dumped: %s", id, all.Services[i].Reason),
+				"`purser discover` explains what would be done with each service"))
+		default:
+			list = append(list, all.Services[i])
+		}
+	}
+	return list, errors.Join(faults...)
+}
+
+// dump dumps services side by side. A failure concerns its service alone: it
+// goes to r.missing, and the others go on.
+func (r *run) dump(ctx context.Context, dumper *dumpers.Dumper, services []Found) {
+	var plans []dumpers.Plan
+	var names []string
+	for _, s := range services {
+		if s.match.Err == nil {
+			plans = append(plans, dumpers.Plan{Service: s.service, Recipe: s.match.Recipe})
+			names = append(names, s.ID)
+		}
+	}
+	if len(names) > 0 {
+		r.log.Info("dumping", "services", strings.Join(names, ","))
+	}
+	// Filled as dumps end, so that times are those of each one.
+	var mu sync.Mutex
+	ended := map[string]ServiceDump{}
+	dumper.DumpAll(ctx, plans, parallelDumps, func(res dumpers.Result) {
+		d := r.ended(ctx, res)
+		mu.Lock()
+		defer mu.Unlock()
+		ended[d.ID] = d
+	})
+	var dumps []ServiceDump
+	for _, s := range services {
+		d, ok := ended[s.ID]
+		if !ok {
+			d = ServiceDump{ID: s.ID, Outcome: DumpFailed, Started: r.now(), Ended: r.now(), Error: oneLine(s.match.Err), err: s.match.Err}
+		}
+		d.Recipe, d.Certain = s.Recipe, s.Certain || s.match.Err != nil
+		if d.Outcome == DumpFailed {
+			r.fail(d)
+		}
+		dumps = append(dumps, d)
+	}
+	r.record.Services = append(r.record.Services, dumps...)
+	r.history.note(dumps)
+}
+
+// ended makes the record of one dump, and its line in the log. The error
+// itself is left to whoever the run reports to.
+func (r *run) ended(ctx context.Context, res dumpers.Result) ServiceDump {
+	now := r.now()
+	d := ServiceDump{ID: res.Plan.Service.ID(), Started: now.Add(-res.Report.Duration), Ended: now, err: res.Err}
+	switch {
+	case res.Err == nil:
+		d.Outcome, d.Files, d.Bytes = Dumped, res.Report.Files, res.Report.Bytes
+		r.log.Info("dump done", "service", d.ID, "files", d.Files, "bytes", d.Bytes, "took", res.Report.Duration)
+	case ctx.Err() != nil:
+		d.Outcome = DumpCancelled
+		r.log.Info("dump cancelled", "service", d.ID, "took", res.Report.Duration)
+	default:
+		d.Outcome, d.Error = DumpFailed, oneLine(res.Err)
+		r.log.Warn("dump failed", "service", d.ID, "took", res.Report.Duration)
+	}
+	return d
+}
+
+// fail decides what a failed dump means for the run. A recipe that was guessed
+// from the image's name and has never worked may simply be the wrong one.
+func (r *run) fail(d ServiceDump) {
+	if d.Certain || r.history.hasSucceeded(d.ID) {
+		r.missing = append(r.missing, &incomplete{d.err})
+		return
+	}
+	r.log.Warn("dump by a guessed recipe failed, which doesn't count: set the label backup.type or backup.disable",
+		"service", d.ID, "recipe", d.Recipe, "error", d.err)
+	r.record.Problems = append(r.record.Problems, "guess: "+oneLine(d.err))
+}

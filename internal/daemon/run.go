@@ -1,0 +1,278 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/purser-backup/purser/dumpers"
+)
+
+// ErrIncomplete marks the errors of a run that went on and made a backup from
+// which something is missing.
+var ErrIncomplete = errors.New("incomplete")
+
+// incomplete marks an error as one that the run survived.
+type incomplete struct{ err error }
+
+func (e *incomplete) Error() string        { return e.err.Error() }
+func (e *incomplete) Unwrap() error        { return e.err }
+func (e *incomplete) Is(target error) bool { return target == ErrIncomplete }
+
+// RunOptions say how a run is made.
+type RunOptions struct {
+	Trigger Trigger
+	// Force backs up even if Docker can't be reached; the run is then incomplete.
+	Force bool
+}
+
+// run is one run, dump or backup on its way. It holds the lock.
+type run struct {
+	*Daemon
+	options RunOptions
+	record  Run
+	history history
+	mu      sync.Mutex // guards journal while dumps run
+	journal journal
+	lock    *fileLock
+	missing []error // what the run survived
+}
+
+// Run makes one run: discover, dump, back up. The record is nil if the run did
+// not start. The error joins everything that is wrong; each error that wraps
+// ErrIncomplete is about a part that is missing while the rest is backed up.
+func (d *Daemon) Run(ctx context.Context, o RunOptions) (*Run, error) {
+	if err := d.CheckTarget(ctx); err != nil {
+		return nil, err
+	}
+	r, err := d.begin(commandRun, o)
+	if err != nil {
+		return nil, err
+	}
+	defer r.lock.unlock()
+	err = r.steps(ctx)
+	return r.end(ctx, err)
+}
+
+func (r *run) steps(ctx context.Context) error {
+	if r.cfg.ModuleDatabase {
+		if err := r.discoverAndDump(ctx); err != nil {
+			return err
+		}
+	}
+	return r.backup(ctx, false)
+}
+
+// begin takes the lock, reads what is known, and says in the journal that a
+// run has begun.
+func (d *Daemon) begin(command string, o RunOptions) (*run, error) {
+	if err := d.state.create(); err != nil {
+		return nil, err
+	}
+	lock, err := d.state.lockRun()
+	if err != nil {
+		return nil, err
+	}
+	r := &run{Daemon: d, options: o, lock: lock}
+	if err := r.open(command); err != nil {
+		lock.unlock()
+		return nil, err
+	}
+	return r, nil
+}
+
+func (r *run) open(command string) error {
+	var err error
+	if r.history, err = r.state.loadHistory(); err != nil {
+		return err
+	}
+	dead, found, err := r.state.loadJournal()
+	if err != nil {
+		return err
+	}
+	now := r.now()
+	if found {
+		r.log.Warn("the last "+dead.Command+" was interrupted", "started", dead.Started, "phase", dead.Phase)
+	}
+	if found && dead.Command == commandRun {
+		r.history.LastRun = &Run{
+			Trigger: dead.Trigger, Started: dead.Started, Ended: dead.Since, Result: Interrupted,
+			Error:    fmt.Sprintf("the run was interrupted in the phase %s", dead.Phase),
+			Problems: []string{}, Services: []ServiceDump{},
+		}
+	}
+	r.record = Run{Trigger: r.options.Trigger, Started: now, Problems: []string{}, Services: []ServiceDump{}}
+	r.journal = journal{Command: command, Instance: r.history.Instance, Trigger: r.options.Trigger, Started: now}
+	if command == commandRun {
+		r.log.Info("run started", "trigger", r.options.Trigger)
+	}
+	return r.phase(PhaseDiscover)
+}
+
+// phase notes in the journal what the run is about to do.
+func (r *run) phase(p Phase) error {
+	r.journal.Phase, r.journal.Since = p, r.now()
+	r.log.Debug("phase", "phase", p)
+	return r.state.saveJournal(r.journal)
+}
+
+// discoverAndDump finds the services and dumps them. It fails only where going
+// on would make a backup that looks complete and isn't.
+func (r *run) discoverAndDump(ctx context.Context) error {
+	docker, err := r.connect(ctx)
+	if err != nil {
+		if r.options.Force && ctx.Err() == nil {
+			r.log.Warn("Docker can't be reached: backing up without dumps")
+			r.missing = append(r.missing, &incomplete{withoutDocker(err)})
+			return nil
+		}
+		return withoutDocker(err)
+	}
+	defer r.closing("the connection to Docker", docker.close)
+	dumper, err := r.prepare(ctx, docker)
+	if err != nil {
+		return err
+	}
+	defer r.closing("the source path", dumper.Close)
+	all, err := r.discover(ctx, docker)
+	if err != nil {
+		return err
+	}
+	r.noteDiscovery(all)
+	if err := r.phase(PhaseDump); err != nil {
+		return err
+	}
+	r.dump(ctx, dumper, all.wanted())
+	return ctx.Err()
+}
+
+// prepare removes what a dead run of this instance left on the Engine and in
+// the source path.
+func (r *run) prepare(ctx context.Context, docker *dockerEngine) (*dumpers.Dumper, error) {
+	runtime, err := docker.runtime(ctx, r.created)
+	if err != nil {
+		return nil, err
+	}
+	r.history.Instance, r.journal.Instance = runtime.instance, runtime.instance
+	swept, err := runtime.sweep(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if swept > 0 {
+		r.log.Warn("containers of a dead run removed", "containers", swept)
+	}
+	return dumpers.Open(dumpers.Options{
+		Source: r.cfg.SourcePath, Instance: runtime.instance, Runtime: runtime,
+		Now: r.now, Rand: r.opt.Rand, Warn: r.log.Warn,
+	})
+}
+
+// created notes a container in the journal before it exists. Dumps call it
+// side by side.
+func (r *run) created(_ context.Context, name string) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.journal.Created = append(r.journal.Created, name)
+	return r.state.saveJournal(r.journal)
+}
+
+func (r *run) closing(what string, done func() error) {
+	if err := done(); err != nil {
+		r.log.Warn("closing failed", "what", what, "error", err)
+	}
+}
+
+// noteDiscovery logs what was found, and remembers which services are gone.
+func (r *run) noteDiscovery(all Discovery) {
+	known := map[string]bool{}
+	counts := map[Action]int{}
+	for _, s := range all.Services {
+		known[s.ID] = true
+		counts[s.Action]++
+		r.log.Debug("service", "service", s.ID, "image", s.Image, "action", s.Action, "why", s.Reason)
+		if s.Action == ActionSkip || s.Action == ActionNone {
+			r.history.forgive(s.ID)
+		}
+	}
+	r.log.Info("services discovered", "dump", counts[ActionDump]+counts[ActionGuess]+counts[ActionFail],
+		"skipped", counts[ActionSkip], "not_covered", counts[ActionNone])
+	for _, p := range all.Problems {
+		known[p.Subject] = true
+		err := error(&problemError{p})
+		if p.Warning {
+			r.log.Warn("problem", "subject", p.Subject, "problem", p.Message, "hint", p.Hint)
+			r.record.Problems = append(r.record.Problems, err.Error())
+			continue
+		}
+		r.missing = append(r.missing, &incomplete{err})
+	}
+	for _, gone := range r.history.noteGone(known, r.now()) {
+		r.log.Warn("service is gone: its last dump is kept", "service", gone.ID, "since", gone.GoneSince)
+	}
+}
+
+// problemError is a problem as an error.
+type problemError struct{ p Problem }
+
+func (e *problemError) Error() string { return e.p.Subject + ": " + e.p.Message }
+func (e *problemError) Hint() string  { return e.p.Hint }
+
+// end writes the record of the run and clears the journal.
+func (r *run) end(ctx context.Context, err error) (*Run, error) {
+	r.record.Ended = r.now()
+	switch {
+	case err != nil && ctx.Err() != nil:
+		r.record.Result = Interrupted
+	case err != nil:
+		r.record.Result = Failed
+	case len(r.missing) > 0:
+		r.record.Result = Incomplete
+	default:
+		r.record.Result = Complete
+	}
+	all := join(append(r.missing, err)...)
+	if all != nil {
+		r.record.Error = oneLine(all)
+	}
+	r.history.LastRun = &r.record
+	if r.record.Result == Complete {
+		r.history.LastComplete = &r.record
+	}
+	saved := join(r.state.saveHistory(r.history), r.state.removeJournal())
+	r.log.Info("run ended", "result", r.record.Result, "took", r.record.Ended.Sub(r.record.Started))
+	return &r.record, join(all, saved)
+}
+
+// join is errors.Join, but leaves a single error as it is.
+func join(errs ...error) error {
+	var some []error
+	for _, e := range errs {
+		if e != nil {
+			some = append(some, e)
+		}
+	}
+	if len(some) == 1 {
+		return some[0]
+	}
+	return errors.Join(some...)
+}
+
+func oneLine(err error) string { return strings.ReplaceAll(err.Error(), "\n", "; ") }
+
+// wanted are the services that a run dumps, or should.
+func (all Discovery) wanted() []Found {
+	var list []Found
+	for _, s := range all.Services {
+		switch s.Action {
+		case ActionDump, ActionGuess, ActionFail:
+			list = append(list, s)
+		}
+	}
+	return list
+}
+
+// took is the time since start, for log lines.
+func (r *run) took(start time.Time) time.Duration { return r.now().Sub(start) }

@@ -1,0 +1,99 @@
+package daemon
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/purser-backup/purser/internal/config"
+)
+
+// Status is what `purser status` shows. It comes from the state files alone:
+// neither the target nor Docker is asked.
+type Status struct {
+	Instance     string          `json:"instance"`
+	Daemon       bool            `json:"daemon_running"`
+	Schedule     string          `json:"schedule"`
+	NextRun      time.Time       `json:"next_run,omitzero"` // zero unless the daemon runs
+	Running      *Activity       `json:"running"`           // null if no run is under way
+	LastRun      *Run            `json:"last_run"`
+	LastComplete *time.Time      `json:"last_complete_run"` // when the last complete run began
+	LastBackup   *Backup         `json:"last_backup"`
+	Services     []ServiceRecord `json:"services"`
+	Wrong        []string        `json:"wrong"` // what is wrong, worst first
+}
+
+// Activity is the run that is under way.
+type Activity struct {
+	Trigger Trigger   `json:"trigger"`
+	Started time.Time `json:"started"`
+	Phase   Phase     `json:"phase"`
+}
+
+// ReadStatus reads the state below cfg.ArchiveDir.
+func ReadStatus(cfg *config.Config, now time.Time) (Status, error) {
+	s := newState(cfg.ArchiveDir)
+	h, err := s.loadHistory()
+	if err != nil {
+		return Status{}, err
+	}
+	beat, err := s.loadHeartbeat()
+	if err != nil {
+		return Status{}, err
+	}
+	alive, err := isLocked(s.daemonLock())
+	if err != nil {
+		return Status{}, err
+	}
+	running, err := s.running()
+	if err != nil {
+		return Status{}, err
+	}
+	status := Status{
+		Instance: h.Instance, Daemon: alive, Schedule: cfg.CronSchedule,
+		LastRun: h.LastRun, LastBackup: h.LastBackup,
+		Services: append([]ServiceRecord{}, h.Services...),
+	}
+	if status.Instance == "" {
+		status.Instance = beat.Instance
+	}
+	if alive {
+		status.NextRun = beat.Next.In(now.Location())
+	}
+	if running != nil {
+		status.Running = &Activity{Trigger: running.Trigger, Started: running.Started, Phase: running.Phase}
+	}
+	if h.LastComplete != nil {
+		status.LastComplete = &h.LastComplete.Started
+	}
+	status.Wrong = wrong(&h, alive)
+	if alive {
+		if err := judge(cfg.Schedule, &h, beat, running, now); err != nil {
+			status.Wrong = append([]string{err.Error()}, status.Wrong...)
+		}
+	}
+	return status, nil
+}
+
+// wrong lists what a person should look after.
+func wrong(h *history, alive bool) []string {
+	list := []string{}
+	if !alive {
+		list = append(list, "the daemon is not running")
+	}
+	if h.LastRun == nil {
+		return append(list, "no run yet")
+	}
+	if last := h.LastRun; last.Error != "" {
+		list = append(list, fmt.Sprintf("the last run is %s: %s", last.Result, last.Error))
+	}
+	list = append(list, h.LastRun.Problems...)
+	for _, s := range h.Services {
+		switch {
+		case s.Error != "":
+			list = append(list, fmt.Sprintf("%s: the last dump failed: %s", s.ID, s.Error))
+		case !s.GoneSince.IsZero():
+			list = append(list, fmt.Sprintf("%s: gone since %s, its last dump is kept", s.ID, s.GoneSince.Format(time.RFC3339)))
+		}
+	}
+	return list
+}
