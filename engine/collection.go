@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/purser-backup/purser/engine/internal/format"
-	"github.com/purser-backup/purser/engine/storage/driver"
+	"github.com/purser-backup/purser/engine/storage"
 )
 
 // A Set is what one backup run wrote.
@@ -57,7 +57,7 @@ type setKey struct{ start, time int64 }
 
 // newCollection sorts the objects of a target into sets and chains
 // (duplicity's rules, FORMAT.md "Chains"). Foreign names are left out.
-func newCollection(objects []driver.Info) *Collection {
+func newCollection(objects []storage.Info) *Collection {
 	sets := map[setKey]*Set{}
 	c := &Collection{}
 	for _, o := range objects {

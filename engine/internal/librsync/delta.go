@@ -24,7 +24,7 @@ const (
 	// maxLiteral is the most bytes of one literal command: what two bytes can tell.
 	maxLiteral = 1<<16 - 1
 	minRead    = 4 << 10
-	maxRead    = 256 << 10
+	maxRead    = 128 << 10 // twice that, with the slack, is more than a literal
 )
 
 type delta struct {
@@ -113,7 +113,7 @@ func (d *delta) fill() error {
 	}
 	for empty := 0; len(d.buf)-d.pos <= d.blockLen; {
 		if cap(d.buf)-len(d.buf) < d.readSize {
-			d.buf = append(make([]byte, 0, len(d.buf)+d.readSize), d.buf...)
+			d.buf = append(make([]byte, 0, len(d.buf)+2*d.readSize), d.buf...)
 			d.readSize = min(2*d.readSize, maxRead)
 		}
 		n, err := d.in.Read(d.buf[len(d.buf):cap(d.buf)])
@@ -217,7 +217,7 @@ func (d *delta) findTail() int {
 	}
 	last := d.sig.blocks - 1
 	weak := d.sig.params.weak(tail)
-	rabinKarp, power := d.sig.params.rabinKarp(), rabinKarpPower(len(tail))
+	rabinKarp, power := d.sig.params.rabinKarp(), rabinKarpPower(len(tail)-1)
 	for n := len(tail); n > 0; n-- {
 		rest := tail[len(tail)-n:]
 		if d.sig.is(last, weak, rest) {

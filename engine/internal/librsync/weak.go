@@ -63,8 +63,8 @@ func rabinKarp(b []byte) uint32 {
 	return h
 }
 
-// rabinKarpPower returns the multiplier to the power of n, which a byte that leaves a
-// block of n bytes has been multiplied with.
+// rabinKarpPower returns the multiplier to the power of n, which the oldest of n+1
+// bytes has been multiplied with.
 func rabinKarpPower(n int) uint32 {
 	result, base := uint32(1), rabinKarpMult
 	for ; n > 0; n >>= 1 {
