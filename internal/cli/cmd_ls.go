@@ -1,0 +1,191 @@
+package cli
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
+	"io/fs"
+	"strconv"
+	"time"
+
+	"github.com/purser-backup/purser/engine"
+)
+
+func lsCommand() *command {
+	return &command{
+		name: "ls", args: "[--time T] [PATH]", max: 1,
+		summary: "list the files in a backup",
+		help: `Lists everything in the newest backup, or what is at and below PATH.
+
+  --time T   the newest backup at or before T; written as for purser restore
+
+With --output json the result is a list of {path, type, mode, uid, gid, user, group,
+mtime, size, target}; size is null where the archive doesn't tell it.
+` + exitHelp(exitNoBackup, exitWrongKey, exitDamage),
+		flags: func(fs *flag.FlagSet, f *commandFlags) { fs.StringVar(&f.time, "time", "", "") },
+		run:   runLs,
+	}
+}
+
+func runLs(ctx context.Context, inv *invocation) error {
+	var o engine.FilesOptions
+	if len(inv.args) == 1 {
+		o.Path = cleanPath(inv.args[0])
+	}
+	var err error
+	if o.Time, err = inv.pointInTime(); err != nil {
+		return err
+	}
+	repo, err := inv.openReadable(ctx)
+	if err != nil {
+		return err
+	}
+	defer repo.Close()
+	// A backup may hold millions of files: they are printed as they come.
+	out := bufio.NewWriter(inv.stdout)
+	list := fileList(&textList{w: out, loc: inv.location()})
+	if inv.json() {
+		list = &jsonList{w: out, loc: inv.location()}
+	}
+	found := 0
+	if err := repo.Files(ctx, o, func(f engine.File) error { found++; return list.add(f) }); err != nil {
+		return err
+	}
+	if found == 0 && o.Path != "" {
+		return usagef("`purser ls` without a path lists everything", "no such file or directory in the backup: %s", printable(o.Path))
+	}
+	if err := list.end(); err != nil {
+		return err
+	}
+	return out.Flush()
+}
+
+// fileList prints files one by one.
+type fileList interface {
+	add(engine.File) error
+	end() error
+}
+
+type textList struct {
+	w   io.Writer
+	loc *time.Location
+}
+
+func (l *textList) add(f engine.File) error {
+	owner, group := f.User, f.Group
+	if owner == "" {
+		owner = strconv.Itoa(f.UID)
+	}
+	if group == "" {
+		group = strconv.Itoa(f.GID)
+	}
+	size := "-"
+	if f.Type == engine.TypeFile && f.Size >= 0 {
+		size = formatSize(f.Size)
+	}
+	name := f.Path
+	if name == "" {
+		name = "."
+	}
+	name = printable(name)
+	if f.Type == engine.TypeSymlink {
+		name += " -> " + printable(f.Linkname)
+	}
+	_, err := fmt.Fprintf(l.w, "%s  %-8s %-8s %9s  %s  %s\n",
+		fileMode(f), printable(owner), printable(group), size, formatTime(f.ModTime.In(l.loc)), name)
+	return err
+}
+
+func (l *textList) end() error { return nil }
+
+// fileMode renders type and permissions as ls does.
+func fileMode(f engine.File) fs.FileMode {
+	mode := fs.FileMode(f.Mode & 0o777)
+	for bit, flag := range map[uint32]fs.FileMode{0o4000: fs.ModeSetuid, 0o2000: fs.ModeSetgid, 0o1000: fs.ModeSticky} {
+		if f.Mode&bit != 0 {
+			mode |= flag
+		}
+	}
+	switch f.Type {
+	case engine.TypeDir:
+		mode |= fs.ModeDir
+	case engine.TypeSymlink:
+		mode |= fs.ModeSymlink
+	case engine.TypeCharDevice:
+		mode |= fs.ModeDevice | fs.ModeCharDevice
+	case engine.TypeBlockDevice:
+		mode |= fs.ModeDevice
+	case engine.TypeFifo:
+		mode |= fs.ModeNamedPipe
+	}
+	return mode
+}
+
+// jsonList writes one list, an entry to a line.
+type jsonList struct {
+	w     io.Writer
+	loc   *time.Location
+	count int
+}
+
+type jsonFile struct {
+	Path    string    `json:"path"`
+	Type    string    `json:"type"`
+	Mode    string    `json:"mode"` // octal
+	UID     int       `json:"uid"`
+	GID     int       `json:"gid"`
+	User    string    `json:"user"`
+	Group   string    `json:"group"`
+	ModTime time.Time `json:"mtime"`
+	Size    *int64    `json:"size"`
+	Target  string    `json:"target,omitempty"`
+}
+
+func (l *jsonList) add(f engine.File) error {
+	entry := jsonFile{
+		Path: f.Path, Type: typeName(f.Type), Mode: fmt.Sprintf("%04o", f.Mode), UID: f.UID, GID: f.GID,
+		User: f.User, Group: f.Group, ModTime: f.ModTime.In(l.loc), Target: f.Linkname,
+	}
+	if f.Type == engine.TypeFile && f.Size >= 0 {
+		entry.Size = &f.Size
+	}
+	b, err := json.Marshal(entry)
+	if err != nil {
+		return fmt.Errorf("write the list as JSON: %w", err)
+	}
+	separator := ",\n  "
+	if l.count == 0 {
+		separator = "[\n  "
+	}
+	l.count++
+	_, err = fmt.Fprintf(l.w, "%s%s", separator, b)
+	return err
+}
+
+func (l *jsonList) end() error {
+	if l.count == 0 {
+		_, err := io.WriteString(l.w, "[]\n")
+		return err
+	}
+	_, err := io.WriteString(l.w, "\n]\n")
+	return err
+}
+
+func typeName(t engine.Type) string {
+	switch t {
+	case engine.TypeDir:
+		return "dir"
+	case engine.TypeSymlink:
+		return "symlink"
+	case engine.TypeCharDevice:
+		return "char device"
+	case engine.TypeBlockDevice:
+		return "block device"
+	case engine.TypeFifo:
+		return "fifo"
+	}
+	return "file"
+}

@@ -1,0 +1,129 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"log/slog"
+
+	"github.com/purser-backup/purser/internal/daemon"
+)
+
+func daemonCommand() *command {
+	return &command{
+		name:    "daemon",
+		summary: "run on schedule (the image's default command)",
+		help: `Makes a run whenever BACKUP_CRON_SCHEDULE comes due in the time zone TZ, one at a time. A
+run that was missed is made up for at once, so the first start runs at once too. A run
+that fails is logged with its hints and tried again at the next due time; purser health
+and purser status tell of it.
+
+On SIGTERM or SIGINT it removes what it has started in Docker, stops within 8 seconds,
+and exits with 0.
+` + exitHelp(exitLocked),
+		run: runDaemon,
+	}
+}
+
+func runDaemon(ctx context.Context, inv *invocation) error {
+	d, err := inv.daemonWithKey(ctx, talkative)
+	if err != nil {
+		return err
+	}
+	log, err := inv.log(talkative)
+	if err != nil {
+		return err
+	}
+	return d.Serve(ctx, func(err error) { logErrors(log, err) })
+}
+
+// logErrors writes what printErrors prints as log lines.
+func logErrors(log *slog.Logger, err error) {
+	for _, e := range flatten(err) {
+		attrs := []any{"error", oneLine(e.Error())}
+		for _, hint := range hints(e) {
+			attrs = append(attrs, "hint", hint)
+		}
+		what := "run failed"
+		if errors.Is(e, daemon.ErrIncomplete) {
+			what = "run incomplete"
+		}
+		log.Error(what, attrs...)
+	}
+}
+
+func runCommand() *command {
+	return &command{
+		name: "run", args: "[--dry-run] [--force]",
+		summary: "make one run now: discover, dump, back up",
+		help: `Makes one run as the daemon would. A service whose dump fails makes the run incomplete;
+the other dumps and the backup go on, and its previous good dump stays.
+
+  --dry-run  only show what would be dumped and backed up
+  --force    back up even if Docker can't be reached; the run is then incomplete
+
+With --output json: {trigger, started, ended, result, error, problems, services, backup};
+services as from purser dump, backup as from purser backup. With --dry-run: as from
+purser discover.
+` + exitHelp(exitIncomplete, exitLocked, exitWrongKey),
+		flags: func(fs *flag.FlagSet, f *commandFlags) {
+			fs.BoolVar(&f.dryRun, "dry-run", false, "")
+			fs.BoolVar(&f.force, "force", false, "")
+		},
+		run: runRun,
+	}
+}
+
+func runRun(ctx context.Context, inv *invocation) error {
+	if inv.flags.dryRun {
+		return dryRun(ctx, inv)
+	}
+	d, err := inv.daemonWithKey(ctx, talkative)
+	if err != nil {
+		return err
+	}
+	run, err := d.Run(ctx, daemon.RunOptions{Trigger: daemon.ByCommand, Force: inv.flags.force})
+	if run == nil {
+		return err
+	}
+	if inv.json() {
+		return join(err, writeJSON(inv.stdout, run))
+	}
+	return join(err, inv.writeRun(run))
+}
+
+func (inv *invocation) writeRun(run *daemon.Run) error {
+	if err := writeDumps(inv.stdout, run.Services); err != nil {
+		return err
+	}
+	if run.Backup != nil {
+		if err := inv.writeBackup(inv.stdout, run.Backup); err != nil {
+			return err
+		}
+	}
+	_, err := fmt.Fprintf(inv.stdout, "run %s in %s\n", run.Result, formatDuration(run.Ended.Sub(run.Started)))
+	return err
+}
+
+func dryRun(ctx context.Context, inv *invocation) error {
+	d, err := inv.daemon(quiet)
+	if err != nil {
+		return err
+	}
+	if err := d.CheckTarget(ctx); err != nil {
+		return err
+	}
+	found, err := d.Discover(ctx)
+	if err != nil {
+		return err
+	}
+	if inv.json() {
+		return writeJSON(inv.stdout, found)
+	}
+	if err := writeDiscovery(inv.stdout, found); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(inv.stdout, "then %s would be backed up to %s\n", d.SourcePath(), d.URL())
+	return err
+}

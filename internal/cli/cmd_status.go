@@ -1,0 +1,134 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/purser-backup/purser/internal/daemon"
+)
+
+func statusCommand() *command {
+	return &command{
+		name:    "status",
+		summary: "show each service, the last backup, the next run, and what is wrong",
+		help: `Reads purser's own state below BACKUP_ARCHIVE_DIR; neither Docker nor the target is asked.
+
+With --output json: {instance, daemon_running, schedule, next_run, running, last_run,
+last_complete_run, last_backup, services: [{id, recipe, last_good_dump, last_tried, bytes,
+error, gone_since}], wrong}.
+` + exitHelp(),
+		run: runStatus,
+	}
+}
+
+func runStatus(_ context.Context, inv *invocation) error {
+	cfg, err := inv.config()
+	if err != nil {
+		return err
+	}
+	now := inv.now().In(inv.location())
+	status, err := daemon.ReadStatus(cfg, now)
+	if err != nil {
+		return err
+	}
+	if inv.json() {
+		return writeJSON(inv.stdout, status)
+	}
+	return writeStatus(inv.stdout, status, now)
+}
+
+func writeStatus(w io.Writer, s daemon.Status, now time.Time) error {
+	at := func(t time.Time) string {
+		if t.IsZero() {
+			return "never"
+		}
+		return fmt.Sprintf("%s (%s)", formatTime(t.In(now.Location())), formatAgo(t, now))
+	}
+	head := &table{}
+	if s.Instance != "" {
+		head.add("instance:", printable(s.Instance))
+	}
+	switch {
+	case !s.Daemon:
+		head.add("next run:", "none, the daemon is not running")
+	case !s.NextRun.After(now):
+		head.add("next run:", "due now")
+	default:
+		head.add("next run:", at(s.NextRun))
+	}
+	if s.Running != nil {
+		head.add("running:", fmt.Sprintf("%s, since %s", s.Running.Phase, at(s.Running.Started)))
+	}
+	if s.LastRun == nil {
+		head.add("last run:", "never")
+	} else {
+		head.add("last run:", fmt.Sprintf("%s, %s", s.LastRun.Result, at(s.LastRun.Started)))
+	}
+	if s.LastBackup == nil {
+		head.add("last backup:", "never")
+	} else {
+		head.add("last backup:", fmt.Sprintf("%s, %s", s.LastBackup.Kind, at(s.LastBackup.Ended)))
+	}
+	if err := head.write(w); err != nil {
+		return err
+	}
+	if err := writeServices(w, s.Services, at); err != nil {
+		return err
+	}
+	for _, wrong := range s.Wrong {
+		if _, err := fmt.Fprintf(w, "wrong: %s\n", printable(wrong)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func writeServices(w io.Writer, services []daemon.ServiceRecord, at func(time.Time) string) error {
+	if len(services) == 0 {
+		return nil
+	}
+	t := &table{right: map[int]bool{2: true}}
+	t.add("SERVICE", "RECIPE", "SIZE", "LAST GOOD DUMP", "STATE")
+	for _, s := range services {
+		state, size := "good", formatSize(s.Bytes)
+		switch {
+		case !s.GoneSince.IsZero():
+			state = "gone"
+		case s.Error != "":
+			state = "failed"
+		}
+		if s.LastGood.IsZero() {
+			size = "-"
+		}
+		t.add(printable(s.ID), s.Recipe, size, at(s.LastGood), state)
+	}
+	return t.write(w)
+}
+
+func healthCommand() *command {
+	return &command{
+		name:    "health",
+		summary: "exit with 0 if the daemon runs and its runs are good, else with 1",
+		help: `For the image's HEALTHCHECK. Healthy means: the daemon runs, and two due times, plus half
+an interval (30 seconds to an hour) and the length of the last run, have not passed since
+the last complete run began. An incomplete run is not a complete one. A run that is under
+way puts a bad verdict off for up to three days, since a first upload takes its time.
+` + exitHelp(),
+		run: func(_ context.Context, inv *invocation) error {
+			cfg, err := inv.config()
+			if err != nil {
+				return err
+			}
+			if err := daemon.Health(cfg, inv.now().In(inv.location())); err != nil {
+				return err
+			}
+			if inv.json() {
+				return writeJSON(inv.stdout, map[string]bool{"healthy": true})
+			}
+			_, err = fmt.Fprintln(inv.stdout, "healthy")
+			return err
+		},
+	}
+}
