@@ -23,7 +23,7 @@ func NewDelta(sig *Signature, newFile io.Reader) io.Reader {
 const (
 	// maxLiteral is the most bytes of one literal command: what two bytes can tell.
 	maxLiteral = 1<<16 - 1
-	minRead    = 4 << 10
+	minRead    = 2 << 10
 	maxRead    = 128 << 10 // twice that, with the slack, is more than a literal
 )
 
@@ -111,10 +111,10 @@ func (d *delta) fill() error {
 		d.pos -= d.literal
 		d.literal = 0
 	}
+	d.readSize = min(2*d.readSize, maxRead) // short for a short file
 	for empty := 0; len(d.buf)-d.pos <= d.blockLen; {
 		if cap(d.buf)-len(d.buf) < d.readSize {
 			d.buf = append(make([]byte, 0, len(d.buf)+2*d.readSize), d.buf...)
-			d.readSize = min(2*d.readSize, maxRead)
 		}
 		n, err := d.in.Read(d.buf[len(d.buf):cap(d.buf)])
 		d.buf = d.buf[:len(d.buf)+n]

@@ -39,8 +39,8 @@ func (d *delta) scanRollsum(out, in []byte) int {
 	in = in[:len(out)]
 	for i, o := range out {
 		weak := s2<<16 | s1&0xffff
-		bit := hashWeak(weak) >> (shift & 63)
-		if present[bit>>3]&(1<<(bit&7)) != 0 {
+		h := hashWeak(weak)
+		if mask := filterMask(h); present[h>>(shift&63)]&mask == mask {
 			if block := d.find(d.pos+i, weak); block >= 0 {
 				d.pos += i
 				return block
@@ -59,8 +59,8 @@ func (d *delta) scanRabinKarp(out, in []byte) int {
 	present, shift := d.sig.present, d.sig.shift
 	in = in[:len(out)]
 	for i, o := range out {
-		bit := hashWeak(weak) >> (shift & 63)
-		if present[bit>>3]&(1<<(bit&7)) != 0 {
+		h := hashWeak(weak)
+		if mask := filterMask(h); present[h>>(shift&63)]&mask == mask {
 			if block := d.find(d.pos+i, weak); block >= 0 {
 				d.pos += i
 				return block

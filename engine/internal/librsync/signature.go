@@ -9,8 +9,8 @@ import (
 	"math/bits"
 )
 
-// Signature is a signature that was read and indexed. It takes about 11 bytes a block
-// and the length of its strong sum: 27 for 16 bytes. It is immutable and safe for
+// Signature is a signature that was read and indexed. It takes at most 14 bytes a
+// block and the length of its strong sum: 30 for 16 bytes. It is immutable and safe for
 // concurrent use.
 type Signature struct {
 	params Params
@@ -21,10 +21,10 @@ type Signature struct {
 	// index is a hash table, open addressed by the weak sum; entries are block numbers
 	// from 1, and 0 is empty.
 	index []uint32
-	// present has a bit for a hash of each weak sum. It says no for nearly all
-	// positions of changed data, and stays in the processor's cache.
-	present []byte
-	shift   uint // right shift that makes a bit number of a hash
+	// present is a Bloom filter of the weak sums, of one word each. It says no for
+	// nearly all positions of changed data, and stays in the processor's cache.
+	present []uint64
+	shift   uint // right shift that makes a word's number of a hash
 }
 
 const (
@@ -128,9 +128,10 @@ func hashWeak(weak uint32) uint64 { return uint64(weak) * 0x9e3779b97f4a7c15 }
 func (s *Signature) buildIndex() {
 	size := s.blocks + s.blocks/3 + 1
 	s.index = make([]uint32, size)
-	bitCount := max(10, bits.Len(uint(s.blocks))+3)
-	s.shift = uint(64 - bitCount)
-	s.present = make([]byte, 1<<(bitCount-3))
+	// 16 to 32 bits a block.
+	wordBits := max(4, bits.Len(uint(s.blocks))-2)
+	s.shift = uint(64 - wordBits)
+	s.present = make([]uint64, 1<<wordBits)
 	for block := range s.blocks {
 		s.insert(block)
 	}
@@ -154,9 +155,11 @@ func (s *Signature) insert(block int) {
 		}
 	}
 	s.index[slot] = uint32(block + 1)
-	bit := h >> s.shift
-	s.present[bit>>3] |= 1 << (bit & 7)
+	s.present[h>>s.shift] |= filterMask(h)
 }
+
+// filterMask returns the bits of a hash in its word of the filter.
+func filterMask(h uint64) uint64 { return 1<<(h>>24&63) | 1<<(h>>30&63) }
 
 func (s *Signature) slot(h uint64) int {
 	hi, _ := bits.Mul64(h, uint64(len(s.index)))
@@ -166,7 +169,7 @@ func (s *Signature) slot(h uint64) int {
 // find returns the number of a block with the sums of data, or -1.
 func (s *Signature) find(weak uint32, data []byte) int {
 	var strong [maxStrongLen]byte
-	known := false
+	known := false // strong is computed when it is needed
 	for slot := s.slot(hashWeak(weak)); s.index[slot] != 0; {
 		block := int(s.index[slot] - 1)
 		if s.weak(block) == weak {
