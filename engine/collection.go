@@ -25,7 +25,8 @@ type Set struct {
 // An object is what the target lists, with the meaning of its name.
 type object struct {
 	format.Name
-	key string // as listed: old styles of names differ from Name.String
+	key  string // as listed: old styles of names differ from Name.String
+	size int64
 }
 
 func (o object) String() string { return o.key }
@@ -53,7 +54,13 @@ type Collection struct {
 	newest time.Time // of all sets, complete or not
 }
 
-type setKey struct{ start, time int64 }
+// setKey tells sets apart.
+type setKey struct {
+	Start int64
+	Time  int64
+}
+
+func (s *Set) key() setKey { return setKey{s.Start.Unix(), s.Time.Unix()} }
 
 // newCollection sorts the objects of a target into sets and chains
 // (duplicity's rules, FORMAT.md "Chains"). Foreign names are left out.
@@ -65,13 +72,13 @@ func newCollection(objects []storage.Info) *Collection {
 		if !ok || name.Part {
 			continue
 		}
-		k := setKey{name.Start.Unix(), name.Time.Unix()}
-		s := sets[k]
-		if s == nil {
-			s = &Set{Start: name.Start, Time: name.Time, volumes: map[int]object{}}
-			sets[k] = s
+		s := &Set{Start: name.Start, Time: name.Time, volumes: map[int]object{}}
+		if known := sets[s.key()]; known != nil {
+			s = known
+		} else {
+			sets[s.key()] = s
 		}
-		s.add(object{name, o.Name}, o.Size)
+		s.add(object{name, o.Name, o.Size})
 		if name.Time.After(c.newest) {
 			c.newest = name.Time
 		}
@@ -80,7 +87,7 @@ func newCollection(objects []storage.Info) *Collection {
 	return c
 }
 
-func (s *Set) add(o object, size int64) {
+func (s *Set) add(o object) {
 	switch o.Kind {
 	case format.KindVolume:
 		if _, twice := s.volumes[o.Volume]; twice {
@@ -93,7 +100,7 @@ func (s *Set) add(o object, size int64) {
 	case format.KindSignatures:
 		s.signatures = &o
 	}
-	s.Size += size
+	s.Size += o.size
 	s.Encrypted = s.Encrypted || o.Suffix == format.Encrypted
 }
 

@@ -8,41 +8,47 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/purser-backup/purser/internal/atomicfile"
 )
 
-// A note tells, from the first upload to the last, which set this archive
-// directory is writing. After a crash it is how purser knows its own remains.
+// A note names the sets that this archive directory is writing or deleting,
+// from before the first change on the target until after the last. After a
+// crash it is how purser knows its own remains.
 type note struct {
-	Version int   `json:"version"`
-	Start   int64 `json:"start"` // seconds since 1970; 0 for a full set
-	Time    int64 `json:"time"`
+	Version int       `json:"version"`
+	Sets    []noteSet `json:"sets"`
+}
+
+type noteSet struct {
+	Start int64 `json:"start"` // seconds since 1970, as in setKey
+	Time  int64 `json:"time"`
 }
 
 const noteVersion = 1
 
 func (a *archiveDir) notePath() string { return filepath.Join(a.state, "unfinished.json") }
 
-func (a *archiveDir) writeNote(s Set) error {
-	n := note{Version: noteVersion, Time: s.Time.Unix()}
-	if !s.Full() {
-		n.Start = s.Start.Unix()
+func (a *archiveDir) writeNote(sets ...Set) error {
+	n := note{Version: noteVersion}
+	for i := range sets {
+		n.Sets = append(n.Sets, noteSet(sets[i].key()))
 	}
 	b, err := json.Marshal(n)
 	if err != nil {
-		return fmt.Errorf("note unfinished set: %w", err)
+		return fmt.Errorf("note unfinished work: %w", err)
 	}
 	if err := atomicfile.WriteFile(a.notePath(), b, 0o600); err != nil {
-		return fmt.Errorf("note unfinished set: %w", err)
+		return fmt.Errorf("note unfinished work: %w", err)
 	}
 	return nil
 }
 
 func (a *archiveDir) clearNote() error {
 	if err := os.Remove(a.notePath()); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("clear note of unfinished set: %w", err)
+		return fmt.Errorf("clear note of unfinished work: %w", err)
 	}
 	return nil
 }
@@ -53,11 +59,11 @@ func (a *archiveDir) readNote() (*note, error) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read note of unfinished set: %w", err)
+		return nil, fmt.Errorf("read note of unfinished work: %w", err)
 	}
 	var n note
 	if err := json.Unmarshal(b, &n); err != nil {
-		return nil, fmt.Errorf("read note of unfinished set %s: %w", a.notePath(), err)
+		return nil, fmt.Errorf("read note of unfinished work %s: %w", a.notePath(), err)
 	}
 	if n.Version != noteVersion {
 		return nil, withHint(fmt.Errorf("%s has version %d, this purser knows %d", a.notePath(), n.Version, noteVersion),
@@ -66,8 +72,8 @@ func (a *archiveDir) readNote() (*note, error) {
 	return &n, nil
 }
 
-// abandon removes what an earlier, interrupted run of ours has uploaded of a
-// set that never came to exist.
+// abandon removes what interrupted work of ours has left on the target: parts
+// of sets that never came to exist, or that were being deleted.
 func (r *Repository) abandon(ctx context.Context) error {
 	n, err := r.archive.readNote()
 	if err != nil || n == nil {
@@ -77,31 +83,16 @@ func (r *Repository) abandon(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	var res PruneResult
 	for i := range c.Incomplete {
 		s := &c.Incomplete[i]
-		if s.Time.Unix() != n.Time || s.Full() != (n.Start == 0) || !s.Full() && s.Start.Unix() != n.Start {
+		if !slices.Contains(n.Sets, noteSet(s.key())) {
 			continue
 		}
-		r.opt.Warn("removing the remains of an interrupted backup", "time", s.Time.Format(time.RFC3339), "volumes", s.Volumes)
-		if err := r.removeIncomplete(ctx, s); err != nil {
+		r.opt.Warn("removing the remains of an interrupted run", "time", s.Time.Format(time.RFC3339), "volumes", s.Volumes)
+		if err := r.remove(ctx, s, &res); err != nil {
 			return err
 		}
 	}
 	return r.archive.clearNote()
-}
-
-func (r *Repository) removeIncomplete(ctx context.Context, s *Set) error {
-	names := make([]object, 0, len(s.volumes)+1)
-	if s.signatures != nil {
-		names = append(names, *s.signatures)
-	}
-	for _, v := range s.volumes {
-		names = append(names, v)
-	}
-	for _, name := range names {
-		if err := r.store.Delete(ctx, name.key); err != nil {
-			return err
-		}
-	}
-	return nil
 }
