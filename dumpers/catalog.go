@@ -1,10 +1,3 @@
-// Package dumpers finds the recipe for a service, renders it, and runs it
-// into a dump that is complete or absent.
-//
-// A recipe is a Go text/template that renders to YAML; an index file says
-// which services it is for. Both are read once, by Load, so that a fault is
-// found at start and not at night. What a service's environment holds never
-// becomes text of a rendered recipe: see Recipe.Render.
 package dumpers
 
 import (

@@ -1,6 +1,7 @@
 package dumpers
 
 import (
+	"slices"
 	"strings"
 	"sync"
 )
@@ -33,7 +34,9 @@ func (t *tail) redacted(secrets []string) string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	text, cut, longest := string(t.kept), t.written > int64(len(t.kept)), 0
-	for _, s := range secrets {
+	// The longest first: one may be part of another.
+	bySize := slices.SortedFunc(slices.Values(secrets), func(a, b string) int { return len(b) - len(a) })
+	for _, s := range bySize {
 		longest = max(longest, len(s))
 		text = strings.ReplaceAll(text, s, "[redacted]")
 	}

@@ -13,7 +13,7 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-var yamlLine = regexp.MustCompile(`line (\d+)`)
+var yamlLine = regexp.MustCompile(`^line (\d+): `)
 
 // parseYAML returns the root node of the only document, or nil if it is empty.
 func parseYAML(file string, data []byte) (*yaml.Node, *FileError) {
@@ -38,8 +38,9 @@ func parseYAML(file string, data []byte) (*yaml.Node, *FileError) {
 
 func syntaxFault(file string, err error) *FileError {
 	f := &FileError{File: file, Reason: strings.TrimPrefix(err.Error(), "yaml: ")}
-	if m := yamlLine.FindStringSubmatch(err.Error()); m != nil {
+	if m := yamlLine.FindStringSubmatch(f.Reason); m != nil {
 		f.Line, _ = strconv.Atoi(m[1]) // digits only, and 0 says "unknown"
+		f.Reason = f.Reason[len(m[0]):]
 	}
 	return f
 }

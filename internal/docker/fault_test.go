@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -71,6 +72,53 @@ func TestNoCredentials(t *testing.T) {
 	if hint(err) == "" {
 		t.Error("no hint")
 	}
+}
+
+func TestCredentialFiles(t *testing.T) {
+	b := newBench(t)
+	dir := t.TempDir()
+	for name, mode := range map[string]os.FileMode{"empty": 0o444, "large": 0o444} {
+		if err := os.WriteFile(filepath.Join(dir, name), make([]byte, map[string]int{"large": 1 << 20}[name]), mode); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for file, text := range map[string]string{"empty": "is empty", "large": "larger than 65536 bytes", "absent": "No such file", "": "s a directory"} {
+		id := b.Start(t, dockertest.Container{Image: "busybox", Cmd: []string{"sleep", "1000"}, Binds: []string{dir + ":/secrets"},
+			Env: []string{"MYSQL_ROOT_PASSWORD_FILE=/secrets/" + file}, Labels: map[string]string{"backup.type": "mysql"}})
+		err := b.failure(t, id, text, "credentials", "MYSQL_ROOT_PASSWORD_FILE", "/secrets/"+file)
+		if hint(err) == "" {
+			t.Error("no hint")
+		}
+		b.Remove(t, id)
+	}
+}
+
+func TestDumpAll(t *testing.T) {
+	b := newBench(t, "good", "commands: ['cp /etc/passwd {{ target_dir }}/f']", "bad", "commands: ['false']")
+	var plans []dumpers.Plan
+	for _, kind := range []string{"bad", "good", "bad", "good"} {
+		s := b.service(t, b.idle(t, kind))
+		plans = append(plans, dumpers.Plan{Service: s, Recipe: b.catalog.Match(s).Recipe})
+	}
+	var done atomic.Int32
+	results := b.dumper.DumpAll(t.Context(), plans, 2, func(dumpers.Result) { done.Add(1) })
+	for i, r := range results {
+		if (r.Err != nil) != (i%2 == 0) || r.Plan.Service.ID() != plans[i].Service.ID() {
+			t.Errorf("%d: %+v", i, r)
+		}
+	}
+	if done.Load() != 4 {
+		t.Errorf("%d were reported", done.Load())
+	}
+	stop := errors.New("stopping")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(stop)
+	for _, r := range b.dumper.DumpAll(ctx, plans, 2, nil) {
+		if !errors.Is(r.Err, stop) {
+			t.Errorf("after the end: %v", r.Err)
+		}
+	}
+	b.clean(t)
 }
 
 func TestFailedDumps(t *testing.T) {

@@ -1,0 +1,40 @@
+// Package dumpers finds the recipe for a service, renders it, and runs it
+// into a dump that is complete or absent.
+//
+// A recipe is a Go text/template that renders to YAML; an index file says
+// which services it is for. Both are read once, by Load, so that a fault is
+// found at start and not at night.
+//
+// An index file maps names to rules:
+//
+//	mysql:
+//	  regex: "mysql"         # searched in the label backup.type, else in the image's reference
+//	  template: "mysql.yml"  # the recipe
+//	  exclude: ["-exporter"] # optional: images that the regex hits wrongly
+//
+// A template may use {{ ip }}, {{ target_dir }}, {{ env.NAME }}, the
+// functions of text/template, and {{ fail "reason" "hint" }}. If the service
+// has NAME_FILE and not NAME, env.NAME is the content of that file in the
+// service. It renders to these keys:
+//
+//	image: "mysql:8"         # optional; else the image that the service runs
+//	entrypoint: "/bin/x"     # optional; put before each command
+//	commands:                # run in order; the first that fails ends the dump
+//	  - "sh -c 'mysqldump -h {{ ip }} > {{ target_dir }}/all.sql'" # in shell words
+//	  - ["sh", "-c", "…"]                                          # or word by word
+//	environments:            # KEY:VALUE, split at the first colon
+//	  - "MYSQL_PWD:{{ env.MYSQL_ROOT_PASSWORD }}"
+//	trailer:                 # optional: how a complete file ends
+//	  - {file: "*.sql", contains: "-- Dump completed"}
+//
+// A trailer is looked for at the start of a line in the last 4 KiB of each
+// file that matches; of several, the first that matches a file counts, and
+// each must match a file.
+//
+// What a service's environment holds never becomes text of a rendered recipe:
+// it is an opaque placeholder until the YAML is parsed, and one word of a
+// command after that, by way of an environment variable. Within the script of
+// "sh -c" the inner shell expands it. Where a value would become code all the
+// same, as within "eval" or in a script inside the script, the recipe is
+// refused.
+package dumpers
