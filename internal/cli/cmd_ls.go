@@ -55,7 +55,7 @@ func runLs(ctx context.Context, inv *invocation) error {
 		return err
 	}
 	if found == 0 && o.Path != "" {
-		return usagef("`purser ls` without a path lists everything", "no such file or directory in the backup: %s", printable(o.Path))
+		return &hinted{fmt.Errorf("%w of path %q", engine.ErrNoBackup, o.Path), "`purser ls` without a path lists everything"}
 	}
 	if err := list.end(); err != nil {
 		return err

@@ -102,6 +102,9 @@ func (inv *invocation) writeRun(run *daemon.Run) error {
 			return err
 		}
 	}
+	if run.Result == daemon.Failed || run.Result == daemon.Interrupted {
+		return nil // the errors say it
+	}
 	_, err := fmt.Fprintf(inv.stdout, "run %s in %s\n", run.Result, formatDuration(run.Ended.Sub(run.Started)))
 	return err
 }

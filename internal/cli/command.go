@@ -165,7 +165,7 @@ func flagError(fs *flag.FlagSet, cmd *command, err error) error {
 // nearest returns the known word that is most like word, or "" when none is
 // like enough to be meant.
 func nearest(word string, known []string) string {
-	best, found := max(2, len(word)/3)+1, ""
+	best, found := max(1, (len(word)+1)/3)+1, ""
 	for _, k := range known {
 		if d := distance(word, k); d < best && d < len(k) {
 			best, found = d, k

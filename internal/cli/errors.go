@@ -83,6 +83,16 @@ func (e *usageError) Error() string { return e.err.Error() }
 func (e *usageError) Unwrap() error { return e.err }
 func (e *usageError) Hint() string  { return e.hint }
 
+// hinted is any other error with advice.
+type hinted struct {
+	err  error
+	hint string
+}
+
+func (e *hinted) Error() string { return e.err.Error() }
+func (e *hinted) Unwrap() error { return e.err }
+func (e *hinted) Hint() string  { return e.hint }
+
 // printErrors prints one `error:` line for each error that was joined into
 // err, each followed by the `hint:` lines that it carries.
 func printErrors(w io.Writer, err error) {

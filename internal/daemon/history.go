@@ -92,7 +92,7 @@ func newBackup(r engine.BackupResult, ended time.Time) *Backup {
 	}
 	switch {
 	case r.Unchanged:
-		b.Kind = "unchanged"
+		b.Kind, b.Time = "unchanged", time.Time{}
 	case r.Set.Full():
 		b.Kind = "full"
 	}

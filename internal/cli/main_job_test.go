@@ -1,0 +1,161 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// shape replaces what differs from run to run.
+func shape(s string) string {
+	for pattern, with := range map[string]string{
+		`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z`: "TIME",
+		`\d+(\.\d+)? [KM]?i?B`:                    "SIZE",
+		`\b\d+(\.\d+)?m?s\b`:                      "SPAN",
+		` {2,}`:                                   "  ",
+	} {
+		s = regexp.MustCompile(pattern).ReplaceAllString(s, with)
+	}
+	return s
+}
+
+func (b *bench) expect(want string, args ...string) {
+	b.t.Helper()
+	if diff := cmp.Diff(want, shape(b.good(args...))); diff != "" {
+		b.t.Errorf("purser %s (-want +got):\n%s", strings.Join(args, " "), diff)
+	}
+}
+
+func (b *bench) bad(code int, want string, args ...string) {
+	b.t.Helper()
+	_, errs, got := b.run(args...)
+	if diff := cmp.Diff(want, shape(errs)); got != code || diff != "" {
+		b.t.Errorf("purser %s: exit status %d, want %d; stderr (-want +got):\n%s", strings.Join(args, " "), got, code, diff)
+	}
+}
+
+// TestBackupListRestore is the way of one file through the command line.
+func TestBackupListRestore(t *testing.T) {
+	b := newBench(t, local, "PASSPHRASE=open sesame")
+	b.expect("no backup in file://ROOT/target/\n", "sets")
+	b.write("source/a", "one\n")
+	b.expect("backup: full set TIME, 1 file (SIZE): 2 new, 0 changed, 0 deleted; SIZE in 1 volume on the target\n", "backup")
+	b.write("source/a", "two and more\n")
+	b.write("source/line\nbreak", "")
+	b.expect("backup: incremental set TIME, 2 files (SIZE): 1 new, 2 changed, 0 deleted; SIZE in 1 volume on the target\n", "backup")
+	b.expect("backup: nothing has changed in 2 files (SIZE), no set was written\n", "backup")
+	b.expect("CHAIN  TIME  KIND  VOLUMES  SIZE  ENCRYPTED\n"+
+		"1  TIME  full  1  SIZE  yes\n"+
+		"1  TIME  incremental  1  SIZE  yes\n", "sets")
+	listing := b.good("ls")
+	if names := regexp.MustCompile(`(?m)\S+$`).FindAllString(listing, -1); !cmp.Equal(names, []string{".", "a", `line\nbreak`}) {
+		t.Errorf("ls:\n%s", listing)
+	}
+	b.expect("restored 2 files (SIZE) as of TIME into ROOT/out\n", "restore", "ROOT/out")
+	if got, err := os.ReadFile(filepath.Join(b.root, "out/a")); err != nil || string(got) != "two and more\n" {
+		t.Errorf("restored %q, %v", got, err)
+	}
+	b.expect("restored 1 file (SIZE) as of TIME into ROOT/only\n", "restore", "--path", "/a", "ROOT/only")
+	b.bad(1, "error: restore to ROOT/out: destination is not empty\nhint: restore into a new or an empty directory\n", "restore", "ROOT/out")
+	b.bad(10, "error: no backup found of path \"nothing\"\nhint: `purser ls` without a path lists everything\n", "ls", "nothing")
+	b.env = append(b.env[:len(b.env)-1], "PASSPHRASE=wrong")
+	_, errs, code := b.run("restore", "ROOT/wrong")
+	if code != 12 || !strings.HasSuffix(errs, "hint: set PASSPHRASE (or PASSPHRASE_FILE) to the passphrase that the backup was made with\n") {
+		t.Errorf("wrong passphrase: %d\n%s", code, errs)
+	}
+	if _, err := os.Stat(filepath.Join(b.root, "wrong")); !os.IsNotExist(err) {
+		t.Error("a restore with the wrong passphrase has made its directory")
+	}
+}
+
+// TestJSON checks the names of the fields, which are interface.
+func TestJSON(t *testing.T) {
+	b := newBench(t, local, "PASSPHRASE=open sesame", "BACKUP_MODULE_DATABASE=false")
+	if got := b.good("sets", "--output", "json"); got != `{
+  "url": "file://ROOT/target/",
+  "chains": [],
+  "incomplete": [],
+  "orphans": []
+}
+` {
+		t.Errorf("sets of nothing: %s", got)
+	}
+	b.write("source/a", "one\n")
+	for _, test := range []struct {
+		args string
+		want string // keys of the outermost object, or of a list's first
+	}{
+		{"run", "backup ended problems result services started trigger"},
+		// Nothing has changed since the run: the set has no time.
+		{"backup", "bytes changed deleted encrypted ended files kind new source_bytes unreadable uploaded_bytes volumes"},
+		{"sets", "chains incomplete orphans url"},
+		{"ls", "gid group mode mtime path size type uid user"},
+		{"restore ROOT/out", "bytes destination entries files time"},
+		{"status", "daemon_running instance last_backup last_complete_run last_run running schedule services wrong"},
+		{"version", "go platform version"},
+	} {
+		out := b.good(append(strings.Fields(test.args), "--output", "json")...)
+		got := keys(t, out)
+		if diff := cmp.Diff(strings.Fields(test.want), got); diff != "" {
+			t.Errorf("purser %s (-want +got):\n%s", test.args, diff)
+		}
+	}
+}
+
+func keys(t *testing.T, document string) []string {
+	t.Helper()
+	var object map[string]json.RawMessage
+	var list []map[string]json.RawMessage
+	if json.Unmarshal([]byte(document), &object) != nil {
+		if err := json.Unmarshal([]byte(document), &list); err != nil || len(list) == 0 {
+			t.Fatalf("neither an object nor a list of some: %s", document)
+		}
+		object = list[0]
+	}
+	return slices.Sorted(maps.Keys(object))
+}
+
+func TestInterruptedCommand(t *testing.T) {
+	b := newBench(t, local, "PASSPHRASE=open sesame")
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, errs, code := b.runContext(ctx, "backup", "--log-level", "error")
+	if code != 130 || errs != "error: interrupted\n" {
+		t.Errorf("exit status %d, %q", code, errs)
+	}
+}
+
+func TestHelpStandsAlone(t *testing.T) {
+	b := newBench(t)
+	all := b.good("help")
+	if b.good("--help") != all || b.good("-h") != all || b.good("help", "help") != all {
+		t.Error("the ways to ask for help differ")
+	}
+	for _, c := range commands() {
+		if !strings.Contains(all, "  "+c.name+" ") {
+			t.Errorf("help doesn't list %s", c.name)
+		}
+		one := b.good("help", c.name)
+		if b.good(c.name, "--help") != one {
+			t.Errorf("purser %s --help differs from purser help %s", c.name, c.name)
+		}
+		for line := range strings.Lines(one) {
+			if len(line) > 101 && !strings.HasPrefix(line, "exit status") {
+				t.Errorf("help of %s has a long line: %s", c.name, line)
+			}
+		}
+	}
+	var buf bytes.Buffer
+	if err := (&invocation{stdout: &buf}).printHelp(setsCommand()); err != nil || !strings.HasPrefix(buf.String(), "usage: purser sets\n") {
+		t.Errorf("%v: %s", err, buf.String())
+	}
+}
