@@ -44,38 +44,59 @@ func (r *Repository) Restore(ctx context.Context, dest string, o RestoreOptions)
 	if err != nil {
 		return RestoreResult{}, err
 	}
-	run := &restore{repo: r, path: o.Path}
-	run.res.Time = sets[len(sets)-1].Time
-	defer run.close()
-	for i := range sets {
-		in, err := r.openSet(ctx, c, &sets[i], o.Path)
-		if err != nil {
-			return RestoreResult{}, err
-		}
-		run.inputs = append(run.inputs, in)
-	}
-	if run.tree, err = openTree(dest, r.opt.Warn); err != nil {
+	run, err := r.openRestore(ctx, c, sets, o.Path)
+	if err != nil {
 		return RestoreResult{}, err
 	}
+	defer run.close()
+	t, err := openTree(dest, r.opt.Warn)
+	if err != nil {
+		return RestoreResult{}, err
+	}
+	defer t.Close()
+	run.to = t
 	err = run.all(ctx)
 	return run.res, err
 }
 
-// A restore merges the entries of a chain's sets and writes the outcome.
+// A restore merges the entries of a chain's sets and hands the outcome on.
 type restore struct {
 	repo   *Repository
 	path   string
 	inputs []*setReader // oldest set first
-	tree   *tree
+	to     sink
 	res    RestoreResult
+}
+
+// A sink takes what a restore yields, in index order. Paths are relative to
+// what is restored.
+type sink interface {
+	// object takes an object without content.
+	object(rel string, h *format.Header) error
+	// file takes a regular file: fill writes its content, checks it and returns
+	// its metadata.
+	file(rel string, fill func(io.Writer) (*format.Header, error)) error
+	// finish follows the last object.
+	finish() error
+}
+
+func (r *Repository) openRestore(ctx context.Context, c *codec, sets []Set, path string) (*restore, error) {
+	run := &restore{repo: r, path: path}
+	run.res.Time = sets[len(sets)-1].Time
+	for i := range sets {
+		in, err := r.openSet(ctx, c, &sets[i], path)
+		if err != nil {
+			run.close()
+			return nil, err
+		}
+		run.inputs = append(run.inputs, in)
+	}
+	return run, nil
 }
 
 func (r *restore) close() {
 	for _, in := range r.inputs {
 		in.Close()
-	}
-	if r.tree != nil {
-		r.tree.Close()
 	}
 }
 
@@ -99,7 +120,7 @@ func (r *restore) all(ctx context.Context) error {
 		return withHint(fmt.Errorf("%w of path %q in the set of %s", ErrNoBackup, r.path, r.res.Time.Format(time.RFC3339)),
 			"`purser ls` lists the paths of a backup")
 	}
-	return r.tree.finish()
+	return r.to.finish()
 }
 
 func (r *restore) smallest() (string, bool) {
@@ -147,7 +168,7 @@ func (r *restore) object(ctx context.Context, path string, parts []*setReader) e
 		if len(parts) > base+1 {
 			return corrupt(parts[base+1].name.String(), "%q is a difference from something that is no file", path)
 		}
-		if err := r.tree.make(rel, h); err != nil {
+		if err := r.to.object(rel, h); err != nil {
 			return err
 		}
 		return parts[base].skip(ctx)
@@ -221,26 +242,23 @@ func patch(ctx context.Context, old *os.File, in *setReader, delta *content, w i
 	return in.damaged(fmt.Errorf("apply difference to %q: %w", delta.path, err))
 }
 
-// write creates the file rel from what fill writes and checks it against the
-// header of its last piece.
+// write hands on the file that fill writes, checked against the header of its
+// last piece.
 func (r *restore) write(rel string, in *setReader, c *content, fill func(io.Writer) error) error {
-	f, err := r.tree.create(rel)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
 	name := in.name.String()
-	sum := sha256.New()
-	size := &counter{}
-	if err := fill(io.MultiWriter(&target{f, rel}, sum, size)); err != nil {
-		return err
-	}
-	h := c.last
-	if h.FileSize >= 0 && h.FileSize != size.n || h.SHA256 != nil && !bytes.Equal(h.SHA256, sum.Sum(nil)) {
-		return corrupt(name, "%q is not what was backed up: its content has another hash", c.path)
-	}
-	r.res.Bytes += size.n
-	return r.tree.complete(f, rel, h)
+	return r.to.file(rel, func(w io.Writer) (*format.Header, error) {
+		sum := sha256.New()
+		size := &counter{}
+		if err := fill(io.MultiWriter(&target{w, rel}, sum, size)); err != nil {
+			return nil, err
+		}
+		h := c.last
+		if h.FileSize >= 0 && h.FileSize != size.n || h.SHA256 != nil && !bytes.Equal(h.SHA256, sum.Sum(nil)) {
+			return nil, corrupt(name, "%q is not what was backed up: its content has another hash", c.path)
+		}
+		r.res.Bytes += size.n
+		return h, nil
+	})
 }
 
 type counter struct{ n int64 }
@@ -252,7 +270,7 @@ func (c *counter) Write(p []byte) (int, error) {
 
 // target tells errors of the destination from those of the archive.
 type target struct {
-	f   *os.File
+	w   io.Writer
 	rel string
 }
 
@@ -262,7 +280,7 @@ func (e *writeError) Error() string { return e.err.Error() }
 func (e *writeError) Unwrap() error { return e.err }
 
 func (t *target) Write(p []byte) (int, error) {
-	n, err := t.f.Write(p)
+	n, err := t.w.Write(p)
 	if err != nil {
 		err = &writeError{fmt.Errorf("write %s: %w", t.rel, err)}
 	}

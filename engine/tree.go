@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"os/user"
@@ -133,8 +134,8 @@ func (t *tree) finish() error {
 // at is the name of rel in root.
 func (t *tree) at(rel string) string { return path.Join(t.base, rel) }
 
-// make creates an object that has no content.
-func (t *tree) make(rel string, h *format.Header) error {
+// object implements sink.
+func (t *tree) object(rel string, h *format.Header) error {
 	if err := t.enter(rel, h.Type == format.Dir); err != nil {
 		return err
 	}
@@ -184,24 +185,30 @@ func (t *tree) node(rel string, h *format.Header) error {
 	return t.inParent(rel, func(fd int, name string) error { return unix.Mknodat(fd, name, mode|0o600, dev) })
 }
 
-// create makes a new, empty regular file.
-func (t *tree) create(rel string) (*os.File, error) {
+// file implements sink.
+func (t *tree) file(rel string, fill func(io.Writer) (*format.Header, error)) error {
 	if err := t.enter(rel, false); err != nil {
-		return nil, err
+		return err
 	}
 	f, err := t.root.OpenFile(t.at(rel), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
-		return nil, fmt.Errorf("restore %s: %w", t.name(rel), err)
+		return fmt.Errorf("restore %s: %w", t.name(rel), err)
 	}
-	return f, nil
-}
-
-// complete closes a file whose content is written. Where another name of the
-// same hard-linked file is there with the same content, it becomes a link.
-func (t *tree) complete(f *os.File, rel string, h *format.Header) error {
+	h, err := fill(f)
+	if err != nil {
+		// What is left under its name shall be good.
+		return errors.Join(err, f.Close(), t.root.Remove(t.at(rel)))
+	}
 	if err := f.Close(); err != nil {
 		return fmt.Errorf("restore %s: %w", t.name(rel), err)
 	}
+	return t.complete(rel, h)
+}
+
+// complete gives a file whose content is written its metadata. Where another
+// name of the same hard-linked file is there with the same content, it becomes
+// a link.
+func (t *tree) complete(rel string, h *format.Header) error {
 	if first, ok := t.links[h.LinkGroup]; ok && bytes.Equal(first.sha256, h.SHA256) {
 		err := t.root.Remove(t.at(rel))
 		if err == nil {
