@@ -63,7 +63,7 @@ the other dumps and the backup go on, and its previous good dump stays.
   --dry-run  only show what would be dumped and backed up
   --force    back up even if Docker can't be reached; the run is then incomplete
 
-With --output json: {trigger, started, ended, result, error, problems, services, backup};
+With --output json: {trigger, started, ended, result, errors, problems, services, backup};
 services as from purser dump, backup as from purser backup. With --dry-run: as from
 purser discover.
 ` + exitHelp(exitIncomplete, exitLocked, exitWrongKey),

@@ -94,7 +94,7 @@ func TestJSON(t *testing.T) {
 		args string
 		want string // keys of the outermost object, or of a list's first
 	}{
-		{"run", "backup ended problems result services started trigger"},
+		{"run", "backup ended errors problems result services started trigger"},
 		// Nothing has changed since the run: the set has no time.
 		{"backup", "bytes changed deleted encrypted ended files kind new source_bytes unreadable uploaded_bytes volumes"},
 		{"sets", "chains incomplete orphans url"},

@@ -44,7 +44,11 @@ func (d *Daemon) connectDocker(ctx context.Context) (*dockerEngine, error) {
 	runtime := func(ctx context.Context, created func(context.Context, string) error) (dumpRuntime, error) {
 		return d.dockerRuntime(ctx, client, created)
 	}
-	return &dockerEngine{source: client, runtime: runtime, close: client.Close}, nil
+	source, err := d.inScope(ctx, client)
+	if err != nil {
+		return nil, join(err, client.Close())
+	}
+	return &dockerEngine{source: source, runtime: runtime, close: client.Close}, nil
 }
 
 func (d *Daemon) dockerRuntime(ctx context.Context, client *docker.Client, created func(context.Context, string) error) (dumpRuntime, error) {

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/purser-backup/purser/discovery"
 	"github.com/purser-backup/purser/dumpers"
 	"github.com/purser-backup/purser/engine"
 	"github.com/purser-backup/purser/engine/storage"
@@ -37,6 +38,7 @@ type Daemon struct {
 	now     func() time.Time
 	state   state
 	catalog *dumpers.Catalog
+	scope   discovery.Scope
 	connect func(context.Context) (*dockerEngine, error)
 }
 
@@ -47,9 +49,13 @@ func New(o Options) (*Daemon, error) {
 	if err != nil {
 		return nil, err
 	}
+	scope, err := discovery.ParseScope(o.Config.Scope)
+	if err != nil {
+		return nil, &ConfigError{fmt.Errorf("BACKUP_SCOPE: %w", err)}
+	}
 	d := &Daemon{
 		opt: o, cfg: o.Config, log: o.Log, now: o.Now,
-		state: newState(o.Config.ArchiveDir), catalog: catalog,
+		state: newState(o.Config.ArchiveDir), catalog: catalog, scope: scope,
 	}
 	d.connect = d.connectDocker // tests connect to something else
 	return d, nil

@@ -3,6 +3,7 @@ package daemon
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/purser-backup/purser/internal/config"
@@ -59,6 +60,22 @@ func (s state) running() (*journal, error) {
 	return &j, nil
 }
 
+// dead returns the journal of a run that died, nil if none did.
+func (s state) dead() (*journal, error) {
+	if busy, err := isLocked(s.runLock()); err != nil || busy {
+		return nil, err
+	}
+	j, found, err := s.loadJournal()
+	if err != nil || !found {
+		return nil, err
+	}
+	// It may be that of a run that has just begun.
+	if busy, err := isLocked(s.runLock()); err != nil || busy {
+		return nil, err
+	}
+	return &j, nil
+}
+
 // judge finds the daemon unhealthy once two due times have passed, and some
 // grace, since the last complete run began.
 func judge(plan schedule.Schedule, h *history, beat heartbeat, running *journal, now time.Time) error {
@@ -73,8 +90,8 @@ func judge(plan schedule.Schedule, h *history, beat heartbeat, running *journal,
 	if running != nil && running.Started.Before(limit) && now.Before(running.Started.Add(maxRun)) {
 		return nil
 	}
-	if last := h.LastRun; last != nil && last.Error != "" {
-		what = fmt.Sprintf("%s; the last one: %s", what, last.Error)
+	if last := h.LastRun; last != nil && len(last.Errors) > 0 {
+		what = fmt.Sprintf("%s; the last one: %s", what, strings.Join(last.Errors, "; "))
 	}
 	return withHint(errors.New(what), "`purser status` shows what is wrong, `purser run` tries again")
 }

@@ -15,7 +15,11 @@ func TestJudge(t *testing.T) {
 		return time.Date(2026, 5, 20, 0, 0, 0, 0, time.UTC).Add(time.Duration(hours * float64(time.Hour)))
 	}
 	run := func(hours, took float64, r Result, text string) *Run {
-		return &Run{Started: day(hours), Ended: day(hours + took), Result: r, Error: text}
+		record := &Run{Started: day(hours), Ended: day(hours + took), Result: r}
+		if text != "" {
+			record.Errors = []string{text}
+		}
+		return record
 	}
 	for _, test := range []struct {
 		name     string
@@ -98,10 +102,10 @@ func TestStatusTellsWhatIsWrong(t *testing.T) {
 	}
 	h := history{
 		Instance: "test",
-		LastRun:  &Run{Started: at, Result: Incomplete, Error: "dump of shop/db: exit status 2", Problems: []string{"shop/web: label is unknown"}},
+		LastRun:  &Run{Started: at, Result: Incomplete, Errors: []string{"dump of shop/db: exit status 2", "shop/x: conflict"}, Problems: []string{"shop/web: label is unknown"}},
 		Services: []ServiceRecord{
 			{ID: "shop/cache", LastGood: at, GoneSince: at},
-			{ID: "shop/db", LastGood: at, Error: "exit status 2"},
+			{ID: "shop/db", LastGood: at, Error: "dump of shop/db: exit status 2"},
 			{ID: "shop/good", LastGood: at},
 		},
 	}
@@ -118,10 +122,11 @@ func TestStatusTellsWhatIsWrong(t *testing.T) {
 	}
 	want := []string{
 		"the daemon is not running",
-		"the last run is incomplete: dump of shop/db: exit status 2",
+		"the last run is incomplete",
+		"shop/x: conflict",
 		"shop/web: label is unknown",
 		"shop/cache: gone since 2026-05-20T00:00:00Z, its last dump is kept",
-		"shop/db: the last dump failed: exit status 2",
+		"dump of shop/db: exit status 2",
 	}
 	if diff := cmp.Diff(want, status.Wrong); diff != "" {
 		t.Errorf("wrong (-want +got):\n%s", diff)

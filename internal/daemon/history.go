@@ -34,8 +34,8 @@ type Run struct {
 	Started  time.Time     `json:"started"`
 	Ended    time.Time     `json:"ended"`
 	Result   Result        `json:"result"`
-	Error    string        `json:"error,omitempty"`
-	Problems []string      `json:"problems"` // what was found wrong without a dump having failed
+	Errors   []string      `json:"errors"`   // why it isn't complete
+	Problems []string      `json:"problems"` // what else the user should know
 	Services []ServiceDump `json:"services"`
 	Backup   *Backup       `json:"backup"` // null if nothing was backed up
 }

@@ -100,11 +100,11 @@ func (r *run) open(command string) error {
 	if found && dead.Command == commandRun {
 		r.history.LastRun = &Run{
 			Trigger: dead.Trigger, Started: dead.Started, Ended: dead.Since, Result: Interrupted,
-			Error:    fmt.Sprintf("the run was interrupted in the phase %s", dead.Phase),
+			Errors:   []string{interruptedIn(dead.Phase)},
 			Problems: []string{}, Services: []ServiceDump{},
 		}
 	}
-	r.record = Run{Trigger: r.options.Trigger, Started: now, Problems: []string{}, Services: []ServiceDump{}}
+	r.record = Run{Trigger: r.options.Trigger, Started: now, Errors: []string{}, Problems: []string{}, Services: []ServiceDump{}}
 	r.journal = journal{Command: command, Instance: r.history.Instance, Trigger: r.options.Trigger, Started: now}
 	if command == commandRun {
 		r.log.Info("run started", "trigger", r.options.Trigger)
@@ -233,9 +233,15 @@ func (r *run) end(ctx context.Context, err error) (*Run, error) {
 	default:
 		r.record.Result = Complete
 	}
-	all := join(append(r.missing, err)...)
-	if all != nil {
-		r.record.Error = oneLine(all)
+	wrong := r.missing
+	if err != nil {
+		wrong = append(wrong, err)
+	}
+	for _, e := range wrong {
+		r.record.Errors = append(r.record.Errors, oneLine(e))
+	}
+	if r.record.Result == Interrupted {
+		r.record.Errors = []string{interruptedIn(r.journal.Phase)}
 	}
 	r.history.LastRun = &r.record
 	if r.record.Result == Complete {
@@ -243,8 +249,10 @@ func (r *run) end(ctx context.Context, err error) (*Run, error) {
 	}
 	saved := join(r.state.saveHistory(r.history), r.state.removeJournal())
 	r.log.Info("run ended", "result", r.record.Result, "took", r.record.Ended.Sub(r.record.Started))
-	return &r.record, join(all, saved)
+	return &r.record, join(append(wrong, saved)...)
 }
+
+func interruptedIn(p Phase) string { return fmt.Sprintf("the run was interrupted in the phase %s", p) }
 
 // join is errors.Join, but leaves a single error as it is.
 func join(errs ...error) error {

@@ -264,7 +264,7 @@ func TestFailedDumpMakesTheRunIncompleteAndKeepsTheGoodOne(t *testing.T) {
 	}
 	status, err := ReadStatus(b.cfg, b.now())
 	b.must(t, err)
-	if !slices.ContainsFunc(status.Wrong, func(s string) bool { return strings.Contains(s, "_/bad: the last dump failed") }) {
+	if !slices.ContainsFunc(status.Wrong, func(s string) bool { return strings.Contains(s, "dump of _/bad: run: exit status 2") }) {
 		t.Errorf("status doesn't tell: %q", status.Wrong)
 	}
 	if status.Services[0].LastGood.IsZero() || status.LastComplete == nil || !status.LastComplete.Before(record.Started) {
@@ -366,6 +366,11 @@ func TestRunAfterADeadOneSweeps(t *testing.T) {
 	b.engine.leftover = 2
 	b.must(t, b.state.create())
 	b.must(t, b.state.saveJournal(journal{Command: commandRun, Trigger: BySchedule, Started: b.clock, Since: b.clock, Phase: PhaseDump}))
+	status, err := ReadStatus(b.cfg, b.now())
+	b.must(t, err)
+	if !slices.Contains(status.Wrong, "a run died in the phase dump: the next one clears up after it") {
+		t.Errorf("status doesn't tell: %q", status.Wrong)
+	}
 	b.run(t, Complete)
 	for _, line := range []string{
 		`level=WARN msg="the last run was interrupted" started=2026-05-20T10:00:00.000Z phase=dump`,

@@ -94,11 +94,10 @@ func (s state) removeJournal() error {
 
 // heartbeat is what the daemon tells about itself.
 type heartbeat struct {
-	Version  int       `json:"version"`
-	Instance string    `json:"instance"`
-	First    time.Time `json:"first_start"` // of all daemons on this directory
-	Started  time.Time `json:"started"`
-	Next     time.Time `json:"next_run"`
+	Version int       `json:"version"`
+	First   time.Time `json:"first_start"` // of all daemons on this directory
+	Started time.Time `json:"started"`
+	Next    time.Time `json:"next_run"`
 }
 
 func (s state) heartbeatPath() string { return filepath.Join(s.dir, "daemon.json") }

@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/purser-backup/purser/internal/config"
@@ -53,9 +54,6 @@ func ReadStatus(cfg *config.Config, now time.Time) (Status, error) {
 		LastRun: h.LastRun, LastBackup: h.LastBackup,
 		Services: append([]ServiceRecord{}, h.Services...),
 	}
-	if status.Instance == "" {
-		status.Instance = beat.Instance
-	}
 	if alive {
 		status.NextRun = beat.Next.In(now.Location())
 	}
@@ -66,6 +64,13 @@ func ReadStatus(cfg *config.Config, now time.Time) (Status, error) {
 		status.LastComplete = &h.LastComplete.Started
 	}
 	status.Wrong = wrong(&h, alive)
+	dead, err := s.dead()
+	if err != nil {
+		return Status{}, err
+	}
+	if dead != nil {
+		status.Wrong = append(status.Wrong, fmt.Sprintf("a %s died in the phase %s: the next one clears up after it", dead.Command, dead.Phase))
+	}
 	if alive {
 		if err := judge(cfg.Schedule, &h, beat, running, now); err != nil {
 			status.Wrong = append([]string{err.Error()}, status.Wrong...)
@@ -83,14 +88,21 @@ func wrong(h *history, alive bool) []string {
 	if h.LastRun == nil {
 		return append(list, "no run yet")
 	}
-	if last := h.LastRun; last.Error != "" {
-		list = append(list, fmt.Sprintf("the last run is %s: %s", last.Result, last.Error))
+	last := h.LastRun
+	if last.Result != Complete {
+		list = append(list, fmt.Sprintf("the last run is %s", last.Result))
 	}
-	list = append(list, h.LastRun.Problems...)
+	for _, e := range last.Errors {
+		// A service's own error follows, and may be older than this run.
+		if !slices.ContainsFunc(h.Services, func(s ServiceRecord) bool { return s.Error == e }) {
+			list = append(list, e)
+		}
+	}
+	list = append(list, last.Problems...)
 	for _, s := range h.Services {
 		switch {
 		case s.Error != "":
-			list = append(list, fmt.Sprintf("%s: the last dump failed: %s", s.ID, s.Error))
+			list = append(list, s.Error) // it names the service
 		case !s.GoneSince.IsZero():
 			list = append(list, fmt.Sprintf("%s: gone since %s, its last dump is kept", s.ID, s.GoneSince.Format(time.RFC3339)))
 		}
