@@ -27,6 +27,9 @@
 //	trailer:                 # optional: how a complete file ends
 //	  - {file: "*.sql", contains: "-- Dump completed"}
 //
+// Where the shell can, a script of "sh -c" runs with "set -o pipefail": a dump
+// whose first half of a pipe failed is no dump.
+//
 // A trailer is looked for at the start of a line in the last 4 KiB of each
 // file that matches; of several, the first that matches a file counts, and
 // each must match a file.

@@ -18,16 +18,23 @@ import (
 // bench is purser as a process on the Engine's host.
 type bench struct {
 	*dockertest.Engine
-	client  *docker.Client
-	runtime *docker.Runtime
-	dumper  *dumpers.Dumper
-	catalog *dumpers.Catalog
-	source  string
+	client   *docker.Client
+	runtime  *docker.Runtime
+	dumper   *dumpers.Dumper
+	catalog  *dumpers.Catalog
+	source   string
+	instance string
 }
 
 func newBench(t *testing.T, recipes ...string) *bench {
 	t.Helper()
-	b := &bench{Engine: dockertest.Open(t), source: t.TempDir()}
+	source := t.TempDir()
+	return newBenchAt(t, source, "test-"+filepath.Base(filepath.Dir(source)), recipes...)
+}
+
+func newBenchAt(t *testing.T, source, instance string, recipes ...string) *bench {
+	t.Helper()
+	b := &bench{Engine: dockertest.Open(t), source: source, instance: instance}
 	var err error
 	if b.client, err = docker.Open(t.Context(), docker.Options{Host: dockertest.Host(t)}); err != nil {
 		t.Fatal(err)
@@ -37,9 +44,8 @@ func newBench(t *testing.T, recipes ...string) *bench {
 	if err != nil {
 		t.Fatal(err)
 	}
-	instance := "test-" + filepath.Base(filepath.Dir(b.source))
-	b.runtime = b.client.Runtime(docker.RuntimeOptions{Instance: instance, Place: place})
-	b.dumper, err = dumpers.Open(dumpers.Options{Source: b.source, Instance: instance, Runtime: b.runtime})
+	b.runtime = b.client.Runtime(docker.RuntimeOptions{Instance: b.instance, Place: place})
+	b.dumper, err = dumpers.Open(dumpers.Options{Source: b.source, Instance: b.instance, Runtime: b.runtime})
 	if err != nil {
 		t.Fatal(err)
 	}

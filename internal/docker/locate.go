@@ -44,10 +44,10 @@ func (c *Client) Locate(ctx context.Context, source string) (Place, error) {
 	place := Place{}
 	resolved, err := filepath.EvalSymlinks(source)
 	if err != nil {
-		return place, fmt.Errorf("locate source directory: %w", err)
+		return place, &Error{Op: "find the source directory", Err: err, Advice: "create it, or mount a volume or a directory of the host there"}
 	}
 	if place.Source, err = filepath.Abs(resolved); err != nil {
-		return place, fmt.Errorf("locate source directory: %w", err)
+		return place, fmt.Errorf("find the source directory: %w", err)
 	}
 	marker, err := c.mark(filepath.Join(place.Source, ".purser"))
 	if err != nil {
