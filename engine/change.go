@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"maps"
 	"os/user"
 	"strconv"
 
@@ -24,13 +25,20 @@ func (c *comparer) same(h *format.Header, e *Entry) bool {
 	case format.Symlink:
 		return h.Linkname == e.Linkname
 	case format.CharDevice, format.BlockDevice:
-		return c.sameOwner(h, e) && h.Major == e.Major && h.Minor == e.Minor
+		return c.sameOwner(h, e) && sameXattrs(h, e) && h.Major == e.Major && h.Minor == e.Minor
 	case format.File:
 		if h.FileSize >= 0 && h.FileSize != e.Size {
 			return false
 		}
 	}
-	return c.sameOwner(h, e) && sameTime(h, e)
+	return c.sameOwner(h, e) && sameXattrs(h, e) && sameTime(h, e)
+}
+
+// sameXattrs ignores the attributes of files that duplicity archived without
+// them: what has changed otherwise brings them in.
+func sameXattrs(h *format.Header, e *Entry) bool {
+	byDuplicity := h.Type == format.File && h.FileSize < 0
+	return byDuplicity || maps.Equal(h.Xattrs, e.Xattrs)
 }
 
 // sameTime compares to the nanosecond where the archive has them, else to the

@@ -46,23 +46,23 @@ func (s *DirSource) Close() error { return s.root.Close() }
 // Walk implements Source. It must not be called concurrently.
 func (s *DirSource) Walk(ctx context.Context) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
-		info, err := s.root.Lstat(".")
+		root, err := openDirectory(s.root)
 		if err != nil {
 			yield(Entry{}, fmt.Errorf("read source %s: %w", s.root.Name(), err))
 			return
 		}
-		e, _ := s.entry(s.root, "", ".", info)
-		if !yield(e, nil) {
-			return
+		defer root.Close()
+		if s.visit(ctx, root, "", ".", yield) {
+			s.walk(ctx, root, "", yield)
 		}
-		s.walk(ctx, s.root, "", yield)
 	}
 }
 
 // walk yields what is below dir, whose own path is parent. It reports whether
 // the walk shall go on.
-func (s *DirSource) walk(ctx context.Context, dir *os.Root, parent string, yield func(Entry, error) bool) bool {
-	names, err := readNames(dir)
+func (s *DirSource) walk(ctx context.Context, dir *directory, parent string, yield func(Entry, error) bool) bool {
+	names, err := dir.Readdirnames(-1)
+	slices.Sort(names)
 	if err != nil {
 		// Says to the reader that everything below keeps its previous state.
 		return yield(Entry{Path: parent, Err: err}, nil)
@@ -83,8 +83,9 @@ func (s *DirSource) walk(ctx context.Context, dir *os.Root, parent string, yield
 	return true
 }
 
-func (s *DirSource) visit(ctx context.Context, dir *os.Root, p, name string, yield func(Entry, error) bool) bool {
-	info, err := dir.Lstat(name)
+// visit yields the object name in dir and what is below it.
+func (s *DirSource) visit(ctx context.Context, dir *directory, p, name string, yield func(Entry, error) bool) bool {
+	info, err := dir.root.Lstat(name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return true
 	}
@@ -98,10 +99,10 @@ func (s *DirSource) visit(ctx context.Context, dir *os.Root, p, name string, yie
 	if !yield(e, nil) {
 		return false
 	}
-	if e.Type != TypeDir || e.Err != nil {
+	if e.Type != TypeDir || e.Err != nil || p == "" {
 		return true
 	}
-	sub, err := dir.OpenRoot(name)
+	sub, err := dir.open(name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return true
 	}
@@ -112,21 +113,46 @@ func (s *DirSource) visit(ctx context.Context, dir *os.Root, p, name string, yie
 	return s.walk(ctx, sub, p, yield)
 }
 
-// readNames returns the names in dir in byte order.
-func readNames(dir *os.Root) ([]string, error) {
-	f, err := dir.Open(".")
+// A directory is open twice: to look up names in it, and to list them.
+type directory struct {
+	root *os.Root
+	*os.File
+	owned bool // root is closed with the directory
+}
+
+func openDirectory(root *os.Root) (*directory, error) {
+	f, err := root.Open(".")
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
-	names, err := f.Readdirnames(-1)
-	slices.Sort(names)
-	return names, err
+	return &directory{root: root, File: f}, nil
+}
+
+func (d *directory) open(name string) (*directory, error) {
+	root, err := d.root.OpenRoot(name)
+	if err != nil {
+		return nil, err
+	}
+	sub, err := openDirectory(root)
+	if err != nil {
+		root.Close()
+		return nil, err
+	}
+	sub.owned = true
+	return sub, nil
+}
+
+// Close releases the directory.
+func (d *directory) Close() error {
+	if d.owned {
+		d.root.Close()
+	}
+	return d.File.Close()
 }
 
 // entry describes the object name in dir. It reports false for what a backup
 // does not hold.
-func (s *DirSource) entry(dir *os.Root, p, name string, info fs.FileInfo) (Entry, bool) {
+func (s *DirSource) entry(dir *directory, p, name string, info fs.FileInfo) (Entry, bool) {
 	st := info.Sys().(*syscall.Stat_t)
 	e := Entry{
 		Path: p, Mode: st.Mode & 0o7777, UID: int(st.Uid), GID: int(st.Gid),
@@ -144,7 +170,7 @@ func (s *DirSource) entry(dir *os.Root, p, name string, info fs.FileInfo) (Entry
 		e.Type = TypeDir
 	case unix.S_IFLNK:
 		e.Type = TypeSymlink
-		e.Linkname, e.Err = dir.Readlink(name)
+		e.Linkname, e.Err = dir.root.Readlink(name)
 	case unix.S_IFCHR:
 		e.Type, e.Major, e.Minor = TypeCharDevice, unix.Major(st.Rdev), unix.Minor(st.Rdev)
 	case unix.S_IFBLK:
@@ -153,6 +179,9 @@ func (s *DirSource) entry(dir *os.Root, p, name string, info fs.FileInfo) (Entry
 		e.Type = TypeFifo
 	default:
 		return Entry{}, false
+	}
+	if e.Err == nil {
+		e.Xattrs, e.Err = readXattrs(byName(dir.File, name))
 	}
 	return e, true
 }

@@ -45,6 +45,7 @@ type Entry struct {
 	LinkGroup   string // the same non-empty text for all names of one hard-linked file
 	Major       uint32 // device numbers, of a device
 	Minor       uint32
+	Xattrs      map[string]string // extended attributes by full name
 	// Open returns the content of a regular file. It may be called once, at any
 	// time before the walk goes on to the next entry or after. An error that
 	// wraps fs.ErrNotExist says that the file is gone by now.
@@ -58,6 +59,6 @@ func (e *Entry) header(op format.Op) *format.Header {
 	return &format.Header{
 		Op: op, Path: e.Path, Type: e.Type, Mode: e.Mode, UID: e.UID, GID: e.GID,
 		User: e.User, Group: e.Group, ModTime: e.ModTime, Linkname: e.Linkname,
-		Major: e.Major, Minor: e.Minor, LinkGroup: e.LinkGroup, FileSize: -1,
+		Major: e.Major, Minor: e.Minor, LinkGroup: e.LinkGroup, Xattrs: e.Xattrs, FileSize: -1,
 	}
 }

@@ -6,10 +6,11 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
-	"os/user"
 	"path"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -30,7 +31,7 @@ type tree struct {
 
 	ids    *comparer
 	links  map[string]linked
-	warned bool
+	warned map[string]bool // of what can't be restored here, by kind
 }
 
 // openDir is a directory that still gets contents.
@@ -55,7 +56,7 @@ func openTree(dest string, warn func(string, ...any)) (*tree, error) {
 	default:
 		return nil, fmt.Errorf("restore to %s: %w", dest, err)
 	}
-	return &tree{dest: dest, warn: warn, ids: newComparer(), links: map[string]linked{}}, nil
+	return &tree{dest: dest, warn: warn, ids: newComparer(), links: map[string]linked{}, warned: map[string]bool{}}, nil
 }
 
 // Close releases the destination.
@@ -164,14 +165,14 @@ func (t *tree) object(rel string, h *format.Header) error {
 func (t *tree) name(rel string) string { return filepath.Join(t.dest, rel) }
 
 // inParent calls do with the descriptor of rel's directory and rel's last name.
-func (t *tree) inParent(rel string, do func(fd int, name string) error) error {
+func (t *tree) inParent(rel string, do func(dir *os.File, name string) error) error {
 	dir, name := path.Split(t.at(rel))
 	f, err := t.root.Open(path.Clean(dir))
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	return do(int(f.Fd()), name)
+	return do(f, name)
 }
 
 func (t *tree) node(rel string, h *format.Header) error {
@@ -182,7 +183,9 @@ func (t *tree) node(rel string, h *format.Header) error {
 	case format.BlockDevice:
 		mode, dev = unix.S_IFBLK, int(unix.Mkdev(h.Major, h.Minor))
 	}
-	return t.inParent(rel, func(fd int, name string) error { return unix.Mknodat(fd, name, mode|0o600, dev) })
+	return t.inParent(rel, func(dir *os.File, name string) error {
+		return unix.Mknodat(int(dir.Fd()), name, mode|0o600, dev)
+	})
 }
 
 // file implements sink.
@@ -225,10 +228,14 @@ func (t *tree) complete(rel string, h *format.Header) error {
 	return t.metadata(rel, h)
 }
 
-// metadata sets owner, permissions and time, in this order: a change of owner
-// clears the set-user-ID bit.
+// metadata sets owner, extended attributes, permissions and time, in this
+// order: a change of owner clears the set-user-ID bit and capabilities, and an
+// access control list changes permissions.
 func (t *tree) metadata(rel string, h *format.Header) error {
 	if err := t.chown(rel, h); err != nil {
+		return err
+	}
+	if err := t.xattrs(rel, h); err != nil {
 		return err
 	}
 	if h.Type != format.Symlink {
@@ -236,7 +243,7 @@ func (t *tree) metadata(rel string, h *format.Header) error {
 			return fmt.Errorf("restore mode of %s: %w", t.name(rel), err)
 		}
 	}
-	err := t.inParent(rel, func(fd int, name string) error { return setTime(fd, name, h.ModTime) })
+	err := t.inParent(rel, func(dir *os.File, name string) error { return setTime(int(dir.Fd()), name, h.ModTime) })
 	if err != nil {
 		return fmt.Errorf("restore time of %s: %w", t.name(rel), err)
 	}
@@ -258,10 +265,7 @@ func (t *tree) chown(rel string, h *format.Header) error {
 	gid := localID(t.ids.gids, h.Group, h.GID, lookupGID)
 	err := t.root.Lchown(t.at(rel), uid, gid)
 	if errors.Is(err, fs.ErrPermission) {
-		if !t.warned {
-			t.warned = true
-			t.warn("owners can't be restored without the right to change them", "first", t.name(rel), "user", currentUser())
-		}
+		t.warnOnce("owners", rel, err)
 		return nil
 	}
 	if err != nil {
@@ -270,11 +274,32 @@ func (t *tree) chown(rel string, h *format.Header) error {
 	return nil
 }
 
-func currentUser() string {
-	if u, err := user.Current(); err == nil {
-		return u.Username
+// xattrs sets extended attributes. What this file system or this user can't
+// have is left out, with a warning.
+func (t *tree) xattrs(rel string, h *format.Header) error {
+	if len(h.Xattrs) == 0 {
+		return nil
 	}
-	return fmt.Sprint(os.Geteuid())
+	return t.inParent(rel, func(dir *os.File, name string) error {
+		for _, attr := range slices.Sorted(maps.Keys(h.Xattrs)) {
+			err := unix.Lsetxattr(byName(dir, name), attr, []byte(h.Xattrs[attr]), 0)
+			if ignorable(err) != nil {
+				return fmt.Errorf("restore attribute %s of %s: %w", attr, t.name(rel), err)
+			}
+			if err != nil {
+				t.warnOnce("extended attributes", rel, err)
+			}
+		}
+		return nil
+	})
+}
+
+// warnOnce tells of the first object that loses something.
+func (t *tree) warnOnce(what, rel string, err error) {
+	if !t.warned[what] {
+		t.warned[what] = true
+		t.warn(what+" can't be restored here", "first", t.name(rel), "error", err)
+	}
 }
 
 // fileMode turns the 12 permission bits into Go's.

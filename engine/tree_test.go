@@ -2,12 +2,14 @@ package engine_test
 
 import (
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"fmt"
 	"io/fs"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -26,17 +28,19 @@ type node struct {
 	Link     string
 	Content  string // hash
 	SameAs   string // first path of the same hard-linked file
+	Xattrs   string
 }
 
 // fidelity is what a pair of writer and reader keeps.
 type fidelity struct {
+	bare    bool // without extended attributes
 	seconds bool // times in whole seconds, those before 1970 as 0
 	copies  bool // hard links come back as copies
 }
 
 var (
 	exact     = fidelity{}
-	duplicity = fidelity{seconds: true, copies: true}
+	duplicity = fidelity{seconds: true, copies: true, bare: true}
 )
 
 // snapshot describes every object below dir.
@@ -74,6 +78,9 @@ func snapshot(t *testing.T, dir string, f fidelity) map[string]node {
 				inodes[st.Ino] = rel
 			}
 		}
+		if !f.bare {
+			n.Xattrs = xattrs(t, path)
+		}
 		nodes[rel] = n
 		return nil
 	})
@@ -81,6 +88,28 @@ func snapshot(t *testing.T, dir string, f fidelity) map[string]node {
 		t.Fatal(err)
 	}
 	return nodes
+}
+
+func xattrs(t *testing.T, path string) string {
+	t.Helper()
+	buf := make([]byte, 4096)
+	n, err := unix.Llistxattr(path, buf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var list []string
+	for name := range strings.SplitSeq(strings.TrimSuffix(string(buf[:n]), "\x00"), "\x00") {
+		if name != "" {
+			value := make([]byte, 4096)
+			n, err := unix.Lgetxattr(path, name, value)
+			if err != nil {
+				t.Fatal(err)
+			}
+			list = append(list, fmt.Sprintf("%s=%q", name, value[:n]))
+		}
+	}
+	slices.Sort(list)
+	return strings.Join(list, " ")
 }
 
 func mtime(t time.Time, f fidelity) string {
@@ -163,6 +192,11 @@ func (f *fixture) create() {
 	f.check(unix.Mkfifo(f.path("fifo"), 0o640))
 	f.check(unix.Mknod(f.path("null"), unix.S_IFCHR|0o666, int(unix.Mkdev(1, 3))))
 	f.check(os.Mkdir(f.path("void"), 0o700))
+	f.check(unix.Setxattr(f.path("void"), "user.note", []byte("a\x00b\n= %"), 0))
+	f.check(unix.Setxattr(f.path("log"), "user.odd = % näme", []byte("x"), 0))
+	f.check(unix.Setxattr(f.path("a.b"), "system.posix_acl_access", acl(), 0))
+	f.check(unix.Lsetxattr(f.path("loose"), "trusted.link", []byte("y"), 0))
+	f.check(unix.Setxattr(f.path("setuid"), "security.capability", []byte("\x01\x00\x00\x02\x00\x04\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00"), 0))
 	f.check(os.Lchown(f.path("owned"), 12345, 54321))
 	f.check(os.Chmod(f.path("setuid"), 0o755|fs.ModeSetuid))
 	f.check(os.Chtimes(f.path("old"), time.Time{}, time.Unix(-1000, 500)))
@@ -177,6 +211,7 @@ func (f *fixture) edit(n int) {
 	switch n {
 	case 1:
 		f.patch("big", 1_000_000, 700)
+		f.check(unix.Setxattr(f.path("a0"), "user.late", []byte("now"), 0)) // changes no time
 		f.write("added/new", 70_000)
 		f.check(os.Chmod(f.path("a.b"), 0o600))
 	case 2:
@@ -226,6 +261,18 @@ func (f *fixture) patch(rel string, at int64, n int) {
 	f.check(err)
 	f.check(file.Close())
 	f.touch(rel)
+}
+
+// acl gives user 1234 the right to read, in the kernel's form: version 2, then
+// tag, permissions and id of each entry.
+func acl() []byte {
+	b := []byte{2, 0, 0, 0}
+	for _, e := range [][3]uint32{{1, 6, ^uint32(0)}, {2, 4, 1234}, {4, 4, ^uint32(0)}, {16, 4, ^uint32(0)}, {32, 4, ^uint32(0)}} {
+		b = binary.LittleEndian.AppendUint16(b, uint16(e[0]))
+		b = binary.LittleEndian.AppendUint16(b, uint16(e[1]))
+		b = binary.LittleEndian.AppendUint32(b, e[2])
+	}
+	return b
 }
 
 // newRand is seeded: every run has the same trees.
