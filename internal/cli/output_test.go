@@ -53,6 +53,8 @@ func TestPrintErrors(t *testing.T) {
 
 type incompleteError struct{ error }
 
+func (e incompleteError) Unwrap() error { return e.error }
+
 func (incompleteError) Is(target error) bool { return target == daemon.ErrIncomplete }
 
 func TestExitCode(t *testing.T) {
@@ -209,6 +211,26 @@ wrong: shop/db: the last dump failed: exit status 2
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(want, b.String()); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// TestFailedRunInTheLog: in the daemon's log, too, each error has its hints.
+func TestFailedRunInTheLog(t *testing.T) {
+	var b bytes.Buffer
+	log := slog.New(newLogHandler(&b, slog.LevelInfo))
+	part := incompleteError{&withHints{errors.New("dump of shop/db: access denied"), "set the password"}}
+	logErrors(log, errors.Join(part, errors.New("the target is full")))
+	var got []string
+	for line := range bytes.Lines(b.Bytes()) {
+		_, text, _ := bytes.Cut(bytes.TrimSpace(line), []byte(" "))
+		got = append(got, string(text))
+	}
+	want := []string{
+		`ERROR run incomplete error="dump of shop/db: access denied" hint="set the password"`,
+		`ERROR run failed error="the target is full"`,
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }

@@ -26,7 +26,7 @@ func (d *Daemon) Backup(ctx context.Context, full bool) (*Backup, error) {
 	}
 	defer r.lock.unlock()
 	err = r.backup(ctx, full)
-	saved := join(r.state.saveHistory(r.history), r.state.removeJournal())
+	saved := r.close()
 	return r.record.Backup, join(append(r.missing, err, saved)...)
 }
 

@@ -24,7 +24,7 @@ func (d *Daemon) Dump(ctx context.Context, ids []string) ([]ServiceDump, error) 
 	}
 	defer r.lock.unlock()
 	err = r.dumpOnly(ctx, ids)
-	saved := join(r.state.saveHistory(r.history), r.state.removeJournal())
+	saved := r.close()
 	return r.record.Services, join(append(r.missing, err, saved)...)
 }
 

@@ -39,6 +39,9 @@ type run struct {
 	journal journal
 	lock    *fileLock
 	missing []error // what the run survived
+	// leftovers is the journal of a run that died, as long as the containers
+	// that it left have not been removed.
+	leftovers *journal
 }
 
 // Run makes one run: discover, dump, back up. The record is nil if the run did
@@ -94,10 +97,13 @@ func (r *run) open(command string) error {
 		return err
 	}
 	now := r.now()
+	if found && len(dead.Created) > 0 {
+		r.leftovers = &dead
+	}
 	if found {
 		r.log.Warn("the last "+dead.Command+" was interrupted", "started", dead.Started, "phase", dead.Phase)
 	}
-	if found && dead.Command == commandRun {
+	if last := r.history.LastRun; found && dead.Command == commandRun && (last == nil || dead.Started.After(last.Started)) {
 		r.history.LastRun = &Run{
 			Trigger: dead.Trigger, Started: dead.Started, Ended: dead.Since, Result: Interrupted,
 			Errors:   []string{interruptedIn(dead.Phase)},
@@ -132,20 +138,24 @@ func (r *run) discoverAndDump(ctx context.Context) error {
 		return withoutDocker(err)
 	}
 	defer r.closing("the connection to Docker", docker.close)
-	dumper, err := r.prepare(ctx, docker)
-	if err != nil {
-		return err
-	}
-	defer r.closing("the source path", dumper.Close)
 	all, err := r.discover(ctx, docker)
 	if err != nil {
 		return err
 	}
 	r.noteDiscovery(all)
+	wanted := all.wanted()
+	if len(wanted) == 0 && r.leftovers == nil {
+		return nil // the source path may then be read-only
+	}
+	dumper, err := r.prepare(ctx, docker)
+	if err != nil {
+		return err
+	}
+	defer r.closing("the source path", dumper.Close)
 	if err := r.phase(PhaseDump); err != nil {
 		return err
 	}
-	r.dump(ctx, dumper, all.wanted())
+	r.dump(ctx, dumper, wanted)
 	return ctx.Err()
 }
 
@@ -161,6 +171,7 @@ func (r *run) prepare(ctx context.Context, docker *dockerEngine) (*dumpers.Dumpe
 	if err != nil {
 		return nil, err
 	}
+	r.leftovers = nil
 	if swept > 0 {
 		r.log.Warn("containers of a dead run removed", "containers", swept)
 	}
@@ -247,9 +258,19 @@ func (r *run) end(ctx context.Context, err error) (*Run, error) {
 	if r.record.Result == Complete {
 		r.history.LastComplete = &r.record
 	}
-	saved := join(r.state.saveHistory(r.history), r.state.removeJournal())
+	saved := r.close()
 	r.log.Info("run ended", "result", r.record.Result, "took", r.record.Ended.Sub(r.record.Started))
 	return &r.record, join(append(wrong, saved)...)
+}
+
+// close saves what is known and clears the journal; that of a dead run stays
+// until its containers are gone.
+func (r *run) close() error {
+	saved := r.state.saveHistory(r.history)
+	if r.leftovers != nil {
+		return join(saved, r.state.saveJournal(*r.leftovers))
+	}
+	return join(saved, r.state.removeJournal())
 }
 
 func interruptedIn(p Phase) string { return fmt.Sprintf("the run was interrupted in the phase %s", p) }

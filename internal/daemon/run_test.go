@@ -365,11 +365,17 @@ func TestRunAfterADeadOneSweeps(t *testing.T) {
 	b := newBench(t)
 	b.engine.leftover = 2
 	b.must(t, b.state.create())
-	b.must(t, b.state.saveJournal(journal{Command: commandRun, Trigger: BySchedule, Started: b.clock, Since: b.clock, Phase: PhaseDump}))
+	b.must(t, b.state.saveJournal(journal{Command: commandRun, Trigger: BySchedule, Started: b.clock, Since: b.clock, Phase: PhaseDump, Created: []string{"purser-x"}}))
 	status, err := ReadStatus(b.cfg, b.now())
 	b.must(t, err)
 	if !slices.Contains(status.Wrong, "a run died in the phase dump: the next one clears up after it") {
 		t.Errorf("status doesn't tell: %q", status.Wrong)
+	}
+	if _, err := b.Backup(t.Context(), false); err != nil {
+		t.Error(err)
+	}
+	if _, found, err := b.state.loadJournal(); err != nil || !found {
+		t.Errorf("a backup without Docker has forgotten what is left there: %v, %v", found, err)
 	}
 	b.run(t, Complete)
 	for _, line := range []string{
@@ -380,6 +386,20 @@ func TestRunAfterADeadOneSweeps(t *testing.T) {
 			t.Errorf("the log lacks %q:\n%s", line, b.log)
 		}
 	}
+}
+
+func TestNothingToDumpNeedsNoDumpDirectory(t *testing.T) {
+	b := newBench(t)
+	b.engine.list = []discovery.Container{container("web", "nginx")}
+	connect := b.Daemon.connect
+	b.Daemon.connect = func(ctx context.Context) (*dockerEngine, error) {
+		docker, err := connect(ctx)
+		docker.runtime = func(context.Context, func(context.Context, string) error) (dumpRuntime, error) {
+			return dumpRuntime{}, errors.New("the source path is read-only")
+		}
+		return docker, err
+	}
+	b.run(t, Complete)
 }
 
 func TestOnlyOneRunAtATime(t *testing.T) {
