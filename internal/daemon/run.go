@@ -97,8 +97,9 @@ func (r *run) open(command string) error {
 		return err
 	}
 	now := r.now()
+	r.journal = journal{Command: command, Instance: r.history.Instance, Trigger: r.options.Trigger, Started: now}
 	if found && len(dead.Created) > 0 {
-		r.leftovers = &dead
+		r.leftovers, r.journal.Created = &dead, dead.Created
 	}
 	if found {
 		r.log.Warn("the last "+dead.Command+" was interrupted", "started", dead.Started, "phase", dead.Phase)
@@ -111,7 +112,6 @@ func (r *run) open(command string) error {
 		}
 	}
 	r.record = Run{Trigger: r.options.Trigger, Started: now, Errors: []string{}, Problems: []string{}, Services: []ServiceDump{}}
-	r.journal = journal{Command: command, Instance: r.history.Instance, Trigger: r.options.Trigger, Started: now}
 	if command == commandRun {
 		r.log.Info("run started", "trigger", r.options.Trigger)
 	}
