@@ -27,6 +27,7 @@ func TestCrashing(t *testing.T) {
 }
 
 func TestKilledPurser(t *testing.T) {
+	t.Parallel()
 	source := t.TempDir()
 	e := dockertest.Open(t)
 	id := e.Start(t, dockertest.Container{Image: "busybox", Cmd: []string{"sleep", "1000"}, Labels: map[string]string{"backup.type": "long", "backup.id": "crash/db"}})
@@ -80,6 +81,7 @@ func TestKilledPurser(t *testing.T) {
 }
 
 func TestMemoryLimit(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	id := b.idle(t, "x")
 	place, err := b.client.Locate(t.Context(), b.source)

@@ -128,6 +128,7 @@ func (b *bench) failure(t *testing.T, id string, texts ...string) error {
 }
 
 func TestMariaDBDumpLoads(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	env := []string{"MARIADB_ROOT_PASSWORD=s3cret $x'\"`!", "MARIADB_DATABASE=shop"}
 	id := b.MariaDB(t, dockertest.Container{Env: env, Labels: map[string]string{
@@ -173,6 +174,7 @@ func TestMariaDBDumpLoads(t *testing.T) {
 }
 
 func TestMariaDBPlainUserAndFile(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	secret := filepath.Join(t.TempDir(), "password")
 	if err := os.WriteFile(secret, []byte("from a file\n"), 0o444); err != nil {
@@ -197,6 +199,7 @@ func TestMariaDBPlainUserAndFile(t *testing.T) {
 }
 
 func TestPostgreSQLDumpLoads(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	id := b.PostgreSQL(t, dockertest.Container{Env: []string{"POSTGRES_USER=boss", "POSTGRES_PASSWORD=it's $ecret", "POSTGRES_DB=shop"}})
 	psql := []string{"psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-U", "boss", "-d"}
@@ -225,6 +228,7 @@ func TestPostgreSQLDumpLoads(t *testing.T) {
 }
 
 func TestPostgreSQLPlainUser(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	id := b.PostgreSQL(t, dockertest.Container{Env: []string{"POSTGRES_PASSWORD=pw"}})
 	b.ExecInput(t, id, []byte(`create role app login password 'apppw'; create database app owner app; `), "psql", "-X", "-U", "postgres", "-d", "postgres")

@@ -43,6 +43,7 @@ func hint(err error) string {
 }
 
 func TestWrongPassword(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	db := b.MariaDB(t, dockertest.Container{Env: []string{"MARIADB_ROOT_PASSWORD=rightpassword"}})
 	pg := b.PostgreSQL(t, dockertest.Container{Env: []string{"POSTGRES_PASSWORD=rightpassword"}})
@@ -67,6 +68,7 @@ func TestWrongPassword(t *testing.T) {
 }
 
 func TestNoCredentials(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	id := b.Start(t, dockertest.Container{Image: "busybox", Cmd: []string{"sleep", "1000"}, Labels: map[string]string{"backup.type": "mysql"}})
 	err := b.failure(t, id, "no password found", "MYSQL_ROOT_PASSWORD", b.service(t, id).ID())
@@ -76,6 +78,7 @@ func TestNoCredentials(t *testing.T) {
 }
 
 func TestCredentialFiles(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	dir := t.TempDir()
 	for name, mode := range map[string]os.FileMode{"empty": 0o444, "large": 0o444} {
@@ -95,6 +98,7 @@ func TestCredentialFiles(t *testing.T) {
 }
 
 func TestDumpAll(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, "good", "commands: ['cp /etc/passwd {{ target_dir }}/f']", "bad", "commands: ['false']")
 	var plans []dumpers.Plan
 	for _, kind := range []string{"bad", "good", "bad", "good"} {
@@ -123,6 +127,7 @@ func TestDumpAll(t *testing.T) {
 }
 
 func TestFailedDumps(t *testing.T) {
+	t.Parallel()
 	b := newBench(t,
 		"noclient", "commands: [nosuchclient --all]",
 		"halfway", `commands: ["sh -c 'echo half > {{ target_dir }}/f'", "sh -c 'echo cannot go on >&2; exit 3'"]`,
@@ -172,6 +177,7 @@ func TestFailedDumps(t *testing.T) {
 }
 
 func TestDeadlineAndCancel(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, "busy", "commands: [\"sh -c 'while :; do echo x >> {{ target_dir }}/f; sleep 0.05; done'\"]")
 	id := b.Start(t, dockertest.Container{Image: "busybox", Cmd: []string{"sleep", "1000"},
 		Labels: map[string]string{"backup.type": "busy", "backup.timeout": "1500ms"}})
@@ -215,12 +221,11 @@ func (b *bench) during(t *testing.T, id string, act func(oneShot string)) (dumpe
 	acted := make(chan struct{})
 	go func() {
 		defer close(acted)
-		for ctx.Err() == nil {
+		for ctx.Err() == nil && !t.Failed() {
 			files, _ := filepath.Glob(b.source + "/.purser/*/*/new/started")
-			if len(files) > 0 {
-				for _, one := range b.oneShots(t) {
-					act(one)
-				}
+			// The Engine lists a container some time after it began.
+			if ids := b.oneShots(t); len(files) > 0 && len(ids) > 0 {
+				act(ids[0])
 				return
 			}
 			time.Sleep(20 * time.Millisecond)
@@ -231,9 +236,10 @@ func (b *bench) during(t *testing.T, id string, act func(oneShot string)) (dumpe
 	return report, err
 }
 
-const longRecipe = "commands: [\"sh -c 'touch {{ target_dir }}/started; n=0; while [ $n -lt 40 ]; do n=$((n+1)); echo $n >> {{ target_dir }}/f; sleep 0.1; done'\"]"
+const longRecipe = "commands: [\"sh -c 'touch {{ target_dir }}/started; n=0; while [ $n -lt 25 ]; do n=$((n+1)); echo $n >> {{ target_dir }}/f; sleep 0.1; done'\"]"
 
 func TestOneShotKilled(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, "long", longRecipe)
 	id := b.idle(t, "long")
 	_, err := b.during(t, id, func(one string) {
@@ -248,6 +254,7 @@ func TestOneShotKilled(t *testing.T) {
 }
 
 func TestServicePausedStoppedRestarted(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, "long", longRecipe)
 	id := b.idle(t, "long")
 	s := b.service(t, id)
@@ -288,6 +295,7 @@ func TestServicePausedStoppedRestarted(t *testing.T) {
 }
 
 func TestInjection(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, "hostile", `
 commands:
   - "sh -c 'printf %s {{ env.A }} > {{ target_dir }}/unquoted; printf %s \"<{{ env.A }}>\" > {{ target_dir }}/double'"
@@ -321,6 +329,7 @@ environments:
 // TestSecretsStayInside looks for a password wherever the Engine keeps or
 // shows something of a one-shot container.
 func TestSecretsStayInside(t *testing.T) {
+	t.Parallel()
 	const secret = "correct-horse-battery"
 	b := newBench(t, "long", "environments: ['PW:{{ env.PASSWORD }}']\n"+
 		strings.Replace(longRecipe, "touch", "test -n $PW; touch", 1))
@@ -365,6 +374,7 @@ func TestSecretsStayInside(t *testing.T) {
 }
 
 func TestOneShotIsConfined(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, "long", longRecipe)
 	id := b.idle(t, "long")
 	_, err := b.during(t, id, func(one string) {
@@ -395,6 +405,7 @@ func TestOneShotIsConfined(t *testing.T) {
 }
 
 func TestInstancesDontSweepEachOther(t *testing.T) {
+	t.Parallel()
 	a, b := newBench(t, "long", longRecipe), newBench(t)
 	id := a.idle(t, "long")
 	other := b.client.Runtime(docker.RuntimeOptions{Instance: "other"})
@@ -422,6 +433,7 @@ func TestInstancesDontSweepEachOther(t *testing.T) {
 }
 
 func TestNoVolumeIsLeft(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, "long", "image: postgres:17\n"+longRecipe)
 	id := b.idle(t, "long")
 	var volumes []string
@@ -450,6 +462,7 @@ func TestNoVolumeIsLeft(t *testing.T) {
 }
 
 func TestImageWithoutShell(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, "bare", "image: purser-test-bare\ncommands: [dump]")
 	var content bytes.Buffer
 	w := tar.NewWriter(&content)

@@ -73,6 +73,7 @@ func TestInside(t *testing.T) {
 }
 
 func TestPlaces(t *testing.T) {
+	t.Parallel()
 	e := dockertest.Open(t)
 	e.Start(t, dockertest.Container{Image: "busybox", Cmd: []string{"sleep", "1000"}, Labels: map[string]string{"backup.id": "places/db"}})
 	self, err := os.Executable()
@@ -140,6 +141,7 @@ func TestPlaces(t *testing.T) {
 }
 
 func TestSourceThatTheEngineDoesNotSee(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, "x", "commands: ['true']")
 	id := b.idle(t, "x")
 	// A place whose mount leads elsewhere, as with an Engine on another host.
@@ -165,6 +167,7 @@ func TestSourceThatTheEngineDoesNotSee(t *testing.T) {
 }
 
 func TestOpenErrors(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	silent, err := net.Listen("unix", dir+"/silent.sock")
 	if err != nil {
@@ -191,6 +194,7 @@ func TestOpenErrors(t *testing.T) {
 }
 
 func TestChanges(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
