@@ -2,6 +2,8 @@
 ARG GO_IMAGE=golang:1.26
 
 FROM ${GO_IMAGE} AS build
+# By this label the stage's leftovers can be pruned.
+LABEL io.purser.stage=build
 WORKDIR /src
 COPY go.mod go.sum ./
 RUN go mod download

@@ -100,6 +100,9 @@ shell_tree() {
     printf 'root:x:0:\nnogroup:x:65534:\n' >"$1/etc/group"
 }
 
+# What `docker import` puts on images that stand in for official ones, so that they can be told apart and removed.
+stand_in_label=io.purser.stand-in
+
 # need_go: sees to it that `go` is one that can build this module. Debian 12's own is too old to fetch a newer one.
 need_go() {
     local want boot
