@@ -46,41 +46,110 @@ func (e *readError) Unwrap() error { return e.err }
 
 // Backup stores the current state of src as a new set: an increment on the
 // newest chain, or a full one where the options or the state of the repository
-// ask for it. The set exists once Backup has returned without an error. Errors
-// are ErrLocked, ErrWrongKey, ErrNoEncryption, ErrForeignSet, those of the
-// store, and those of local files.
+// ask for it. The set exists once Backup has returned without an error. A set
+// that an earlier run left unfinished is completed first; what has changed
+// since then follows as an increment. Errors are ErrLocked, ErrWrongKey,
+// ErrNoEncryption, ErrForeignSet, those of the store, and those of local files.
 func (r *Repository) Backup(ctx context.Context, src Source, o BackupOptions) (BackupResult, error) {
 	unlock, err := r.archive.lock()
 	if err != nil {
 		return BackupResult{}, err
 	}
 	defer unlock()
+	res, resumed, err := r.backup(ctx, src, o)
+	if err != nil || !resumed {
+		return res, err
+	}
+	since, _, err := r.backup(ctx, src, BackupOptions{})
+	return res.and(since), err
+}
+
+// backup makes one set. It reports whether that was a resumed one.
+func (r *Repository) backup(ctx context.Context, src Source, o BackupOptions) (res BackupResult, resumed bool, err error) {
+	p, err := r.plan(ctx, o)
+	if err != nil {
+		return BackupResult{}, false, err
+	}
+	if err := r.resumeOrAbandon(ctx, p); err != nil {
+		return BackupResult{}, false, err
+	}
+	resumed = len(p.volumes) > 0
 	unreadable := map[string]error{}
 	for {
-		if err := r.abandon(ctx); err != nil {
-			return BackupResult{}, err
-		}
-		p, err := r.plan(ctx, o)
-		if err != nil {
-			return BackupResult{}, err
-		}
 		res, err := r.write(ctx, p, src, unreadable)
 		var failed *readError
-		if !errors.As(err, &failed) {
-			return res, err
+		switch {
+		case errors.As(err, &failed):
+			// What is in the volumes of this set can't be taken back, so it is
+			// written again with the file left as the last good set has it.
+			unreadable[failed.path] = failed.err
+			p.volumes = nil
+			r.opt.Warn("file can't be read to its end, starting the set again without it", "path", failed.path, "error", failed.err)
+		case errors.Is(err, errResumePoint):
+			p.volumes = before(p.volumes)
+			r.opt.Warn("a file has changed since the backup was interrupted, going back to before it", "volumes", len(p.volumes))
+		default:
+			return res, resumed, err
 		}
-		// What is in the volumes of this set can't be taken back, so it is
-		// written again with the file left as the last good set has it.
-		unreadable[failed.path] = failed.err
-		r.opt.Warn("file can't be read to its end, starting the set again without it", "path", failed.path, "error", failed.err)
+		if err := r.rewind(ctx, p); err != nil {
+			return BackupResult{}, resumed, err
+		}
 	}
+}
+
+// and adds the result of a later set.
+func (b BackupResult) and(later BackupResult) BackupResult {
+	sum := later
+	sum.UploadedBytes += b.UploadedBytes
+	if later.Unchanged {
+		sum.Set, sum.Unchanged = b.Set, false
+	}
+	sum.New += b.New
+	sum.Changed += b.Changed
+	sum.Deleted += b.Deleted
+	return sum
+}
+
+// resumeOrAbandon continues the set that an earlier run has left unfinished,
+// or removes its remains.
+func (r *Repository) resumeOrAbandon(ctx context.Context, p *plan) error {
+	n, err := r.archive.readNote()
+	if err != nil {
+		return err
+	}
+	reason, err := r.resume(ctx, p, n)
+	if err != nil {
+		return err
+	}
+	if len(p.volumes) > 0 {
+		r.opt.Warn("continuing an interrupted backup", "time", p.set.Time.Format(time.RFC3339), "volumes", len(p.volumes))
+		return nil
+	}
+	if reason != "" {
+		r.opt.Warn("an interrupted backup can't be continued: "+reason, "time", time.Unix(n.Sets[0].Time, 0).UTC().Format(time.RFC3339))
+	}
+	return r.abandon(ctx)
+}
+
+// rewind removes from the target what the set under way has beyond p.volumes.
+func (r *Repository) rewind(ctx context.Context, p *plan) error {
+	c, err := r.collection(ctx)
+	if err != nil {
+		return err
+	}
+	s := c.incomplete(noteSet(p.set.key()))
+	if s == nil {
+		return nil
+	}
+	return r.removeBeyond(ctx, s, len(p.volumes))
 }
 
 // A plan is what is settled before the first byte is read.
 type plan struct {
 	base     []Set // the sets that an increment builds on; none for a full set
 	newest   time.Time
-	set      Set // times only
+	set      Set            // times only
+	volumes  []volumeRecord // of an interrupted run, that are there already
 	codec    *codec
 	hostname string
 	localdir string
@@ -185,7 +254,7 @@ func (r *Repository) write(ctx context.Context, p *plan, src Source, unreadable 
 	if err != nil {
 		return BackupResult{}, err
 	}
-	defer w.cancel()
+	defer w.sigs.file.Close()
 	entries := make(chan Entry, 64)
 	g.Go(func() error {
 		defer close(entries)
@@ -195,9 +264,9 @@ func (r *Repository) write(ctx context.Context, p *plan, src Source, unreadable 
 	if err := g.Wait(); err != nil {
 		return BackupResult{}, err
 	}
-	if len(w.records) == 0 {
+	if w.count == 0 {
 		w.res.Unchanged = true
-		return w.res, nil
+		return w.res, r.archive.clearNote()
 	}
 	return w.commit(ctx)
 }

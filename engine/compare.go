@@ -45,6 +45,7 @@ func (w *setWriter) compare(ctx context.Context, entries <-chan Entry, unreadabl
 		}
 		known := prev != nil && prev.Path == e.Path
 		switch {
+		case w.from.covers(e.Path):
 		case e.Err != nil:
 			w.unreadable(e.Path, e.Err)
 		case known && same.same(prev, &e):
@@ -77,7 +78,7 @@ func (w *setWriter) compare(ctx context.Context, entries <-chan Entry, unreadabl
 // path (nil: to the end), save what is kept because it could not be read.
 func (w *setWriter) gone(ctx context.Context, h *history, prev *format.Header, path, kept *string) (*format.Header, error) {
 	for prev != nil && (path == nil || format.Compare(prev.Path, *path) < 0) {
-		if kept == nil || !within(prev.Path, *kept) {
+		if !w.from.covers(prev.Path) && (kept == nil || !within(prev.Path, *kept)) {
 			if err := w.delete(ctx, prev); err != nil {
 				return nil, err
 			}
@@ -200,6 +201,11 @@ func (w *setWriter) storeFile(ctx context.Context, e *Entry, op format.Op, sig *
 // After an error, h.Piece is 1 or less if nothing was written.
 func (w *setWriter) pieces(ctx context.Context, data io.Reader, h *format.Header, complete func()) error {
 	buf := w.piece[:]
+	stored := 0 // pieces that an interrupted run has stored
+	if w.from.continues(h.Path) {
+		stored = w.from.Pieces
+	}
+	w.partial.begin(h)
 	for {
 		n, err := io.ReadFull(data, buf)
 		last := errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
@@ -214,6 +220,14 @@ func (w *setWriter) pieces(ctx context.Context, data io.Reader, h *format.Header
 			h.Piece = max(h.Piece, 1)
 			entry = withoutSideData(h)
 		}
+		if stored > 0 {
+			if err := w.recognize(buf[:n], last, stored); err != nil {
+				return err
+			}
+			stored--
+			h.Piece++
+			continue
+		}
 		entry.Size = int64(n)
 		if err := w.emit(ctx, &entry, buf[:n], last); err != nil {
 			return err
@@ -222,7 +236,20 @@ func (w *setWriter) pieces(ctx context.Context, data io.Reader, h *format.Header
 			return nil
 		}
 		h.Piece++
+		w.partial.pieces++
+		w.partial.sum.Write(buf[:n])
 	}
+}
+
+// recognize checks a piece that an interrupted run has stored already; left
+// counts those from this one on.
+func (w *setWriter) recognize(data []byte, last bool, left int) error {
+	w.partial.pieces++
+	w.partial.sum.Write(data)
+	if last || left == 1 && w.partial.sum.Sum64() != w.from.Sum {
+		return errResumePoint
+	}
+	return nil
 }
 
 // withoutSideData leaves to a file's last piece what stock tools ignore.

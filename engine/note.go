@@ -18,8 +18,9 @@ import (
 // from before the first change on the target until after the last. After a
 // crash it is how purser knows its own remains.
 type note struct {
-	Version int       `json:"version"`
-	Sets    []noteSet `json:"sets"`
+	Version  int       `json:"version"`
+	Sets     []noteSet `json:"sets"`
+	Progress *progress `json:"progress,omitempty"` // of the one set that is being written
 }
 
 type noteSet struct {
@@ -29,10 +30,13 @@ type noteSet struct {
 
 const noteVersion = 1
 
+// signaturesPath holds the signatures of the set under way, as a plain tar.
+func (a *archiveDir) signaturesPath() string { return filepath.Join(a.state, "unfinished.sigtar") }
+
 func (a *archiveDir) notePath() string { return filepath.Join(a.state, "unfinished.json") }
 
-func (a *archiveDir) writeNote(sets ...Set) error {
-	n := note{Version: noteVersion}
+func (a *archiveDir) writeNote(p *progress, sets ...Set) error {
+	n := note{Version: noteVersion, Progress: p}
 	for i := range sets {
 		n.Sets = append(n.Sets, noteSet(sets[i].key()))
 	}
@@ -47,8 +51,10 @@ func (a *archiveDir) writeNote(sets ...Set) error {
 }
 
 func (a *archiveDir) clearNote() error {
-	if err := os.Remove(a.notePath()); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("clear note of unfinished work: %w", err)
+	for _, path := range []string{a.notePath(), a.signaturesPath()} {
+		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("clear note of unfinished work: %w", err)
+		}
 	}
 	return nil
 }

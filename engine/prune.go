@@ -36,7 +36,7 @@ func (r *Repository) Prune(ctx context.Context, p Plan) (PruneResult, error) {
 	if err := r.restorable(ctx, p); err != nil {
 		return res, err
 	}
-	if err := r.archive.writeNote(doomed...); err != nil {
+	if err := r.archive.writeNote(nil, doomed...); err != nil {
 		return res, err
 	}
 	for i := range doomed {

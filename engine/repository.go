@@ -29,6 +29,9 @@ type Options struct {
 	NoEncryption bool
 	// VolumeSize is the number of plain bytes after which a volume is cut.
 	VolumeSize int64
+	// Volumes is how many volumes are built or uploaded at a time; it bounds the
+	// spool. 0 is 3.
+	Volumes int
 	// Hostname and Localdir are recorded in the manifests of a new chain.
 	Hostname, Localdir string
 	Now                func() time.Time

@@ -2,24 +2,19 @@ package engine
 
 import (
 	"bytes"
+	"cmp"
 	"context"
-	"errors"
 	"fmt"
-	"io"
-	"os"
 	"slices"
 	"sync"
 	"time"
 
+	"github.com/cespare/xxhash/v2"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/purser-backup/purser/engine/internal/format"
 	"github.com/purser-backup/purser/internal/atomicfile"
 )
-
-// maxVolumes is how many volumes are built or uploaded at a time; it bounds
-// the spool.
-const maxVolumes = 3
 
 // A setWriter writes one set: the entries that compare hands it go into
 // volumes, their signatures into the signature archive. The set exists once
@@ -35,20 +30,48 @@ type setWriter struct {
 	count int
 	piece [pieceSize]byte
 
+	from    *boundary // where an interrupted run has come to; nil at the start
+	done    *string   // last object that is complete
+	partial partial
 	sigs    *sigWriter
 	changes []format.Change
 
-	mu      sync.Mutex
-	records []format.VolumeRecord // of uploaded volumes, in any order
-	stored  int64
+	mu       sync.Mutex // guards progress
+	progress progress
+}
+
+// partial is the file whose pieces are being stored.
+type partial struct {
+	path   string
+	pieces int
+	sum    *xxhash.Digest // of metadata and pieces, to recognize them when the set is resumed
+}
+
+func (p *partial) begin(h *format.Header) {
+	p.path, p.pieces = h.Path, 0
+	p.sum.Reset()
+	fmt.Fprint(p.sum, h.Op, h.Mode, h.UID, h.GID, h.ModTime.UnixNano())
 }
 
 func (r *Repository) newSetWriter(p *plan, g *errgroup.Group) (*setWriter, error) {
-	w := &setWriter{repo: r, plan: p, group: g, slots: make(chan struct{}, maxVolumes)}
-	w.res.Set = p.set
-	w.res.Set.Encrypted = p.codec.encryptor != nil
+	w := &setWriter{repo: r, plan: p, group: g, slots: make(chan struct{}, cmp.Or(r.opt.Volumes, 3)), count: len(p.volumes)}
+	w.partial.sum = xxhash.New()
+	w.progress = progress{Hostname: p.hostname, Localdir: p.localdir, Volumes: slices.Clone(p.volumes)}
 	var err error
-	w.sigs, err = r.newSigWriter(p.codec, w.name(format.KindSignatures))
+	if w.progress.Sample, err = p.codec.sample(); err != nil {
+		return nil, err
+	}
+	var signatures int64
+	if len(p.volumes) > 0 {
+		w.from = &p.volumes[len(p.volumes)-1].End
+		w.res.New, w.res.Changed, w.res.Deleted = w.from.New, w.from.Changed, w.from.Deleted
+		signatures = w.from.Signatures
+		if w.from.Started {
+			done := string(w.from.Done)
+			w.done = &done
+		}
+	}
+	w.sigs, err = openSigWriter(r.archive.signaturesPath(), signatures)
 	return w, err
 }
 
@@ -60,24 +83,52 @@ func (w *setWriter) name(kind format.Kind) format.Name {
 // emit adds an entry to the current volume, starting one where there is none.
 // last tells that the object's data ends with it.
 func (w *setWriter) emit(ctx context.Context, h *format.Header, data []byte, last bool) error {
+	if w.from != nil && w.from.Pieces > 0 && w.count == len(w.plan.volumes) && !w.from.continues(h.Path) {
+		return errResumePoint
+	}
+	if w.vol != nil && w.vol.plain >= w.repo.opt.VolumeSize {
+		if err := w.endVolume(); err != nil {
+			return err
+		}
+	}
 	if w.vol == nil {
 		if err := w.startVolume(ctx); err != nil {
 			return err
 		}
 	}
-	if err := w.vol.add(h, data, last); err != nil {
-		return err
-	}
-	if w.vol.plain < w.repo.opt.VolumeSize {
-		return nil
-	}
-	return w.endVolume()
+	return w.vol.add(h, data, last)
 }
 
+// sign completes an object: its entry in the signature archive.
 func (w *setWriter) sign(h *format.Header, signature []byte) error {
 	entry := *h
 	entry.Size = int64(len(signature))
+	w.done, w.partial.pieces = &h.Path, 0
 	return w.sigs.add(&entry, signature)
+}
+
+// boundary describes the state of the work between two volumes.
+func (w *setWriter) boundary() (boundary, error) {
+	size, err := w.sigs.flush()
+	b := boundary{Signatures: size, New: w.res.New, Changed: w.res.Changed, Deleted: w.res.Deleted}
+	if w.done != nil {
+		b.Started, b.Done = true, []byte(*w.done)
+	}
+	if w.partial.pieces > 0 {
+		b.Partial, b.Pieces, b.Sum = []byte(w.partial.path), w.partial.pieces, w.partial.sum.Sum64()
+	}
+	return b, err
+}
+
+// confirm notes a volume that is on the target.
+func (w *setWriter) confirm(v volumeRecord) error {
+	if err := w.sigs.sync(); err != nil {
+		return err
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.progress.Volumes = append(w.progress.Volumes, v)
+	return w.repo.archive.writeNote(&w.progress, w.plan.set)
 }
 
 // finish ends the last volume and the signatures.
@@ -93,37 +144,35 @@ func (w *setWriter) finish(ctx context.Context) error {
 	return w.sigs.close()
 }
 
-// cancel drops what a failed or empty set leaves on this machine.
-func (w *setWriter) cancel() {
-	w.sigs.cancel()
-}
-
 // commit makes the set exist: the signatures go up, then the manifest, last.
 // The archive directory gets its copies before that, since the target decides
 // what counts.
 func (w *setWriter) commit(ctx context.Context) (BackupResult, error) {
-	name := w.name(format.KindSignatures)
-	size, err := w.sigs.upload(ctx, w.repo)
+	sigs, err := w.uploadSignatures(ctx)
 	if err != nil {
 		return BackupResult{}, err
 	}
-	w.stored += size
 	if err := w.alone(ctx); err != nil {
 		return BackupResult{}, err
 	}
 	m := w.manifest()
-	if err := w.sigs.local.Commit(); err != nil {
-		return BackupResult{}, fmt.Errorf("keep %s: %w", localName(name), err)
+	if err := w.keepSignatures(); err != nil {
+		return BackupResult{}, err
 	}
-	name = w.name(format.KindManifest)
+	name := w.name(format.KindManifest)
 	if err := atomicfile.WriteFile(w.repo.archive.path(name), m, 0o600); err != nil {
 		return BackupResult{}, fmt.Errorf("keep %s: %w", localName(name), err)
 	}
-	if err := w.uploadManifest(ctx, name, m); err != nil {
+	manifest, err := w.uploadManifest(ctx, name, m)
+	if err != nil {
 		return BackupResult{}, err
 	}
-	w.res.Set.Volumes, w.res.Set.Size = len(w.records), w.stored
-	w.res.UploadedBytes = w.stored
+	s := Set{Start: w.plan.set.Start, Time: w.plan.set.Time, Volumes: len(w.progress.Volumes), Encrypted: w.plan.codec.encryptor != nil}
+	s.Size = sigs + manifest
+	for _, v := range w.progress.Volumes {
+		s.Size += v.Size
+	}
+	w.res.Set, w.res.UploadedBytes = s, s.Size
 	return w.res, w.repo.archive.clearNote()
 }
 
@@ -145,94 +194,26 @@ func (w *setWriter) alone(ctx context.Context) error {
 }
 
 func (w *setWriter) manifest() []byte {
-	slices.SortFunc(w.records, func(a, b format.VolumeRecord) int { return a.Number - b.Number })
-	m := &format.Manifest{Hostname: w.plan.hostname, Localdir: w.plan.localdir, Volumes: w.records, Changes: w.changes}
+	m := &format.Manifest{Hostname: w.plan.hostname, Localdir: w.plan.localdir, Changes: w.changes}
+	slices.SortFunc(w.progress.Volumes, func(a, b volumeRecord) int { return a.Number - b.Number })
+	for _, v := range w.progress.Volumes {
+		m.Volumes = append(m.Volumes, v.record())
+	}
 	return m.Bytes()
 }
 
-func (w *setWriter) uploadManifest(ctx context.Context, name format.Name, plain []byte) error {
+func (w *setWriter) uploadManifest(ctx context.Context, name format.Name, plain []byte) (int64, error) {
 	var stored bytes.Buffer
 	enc, err := w.plan.codec.encode(&stored, name.Suffix)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	if _, err := enc.Write(plain); err != nil {
-		return err
+		return 0, err
 	}
 	if err := enc.Close(); err != nil {
-		return err
+		return 0, err
 	}
-	w.stored += int64(stored.Len())
-	return w.repo.store.Put(ctx, name.String(), bytes.NewReader(stored.Bytes()), int64(stored.Len()))
-}
-
-// A sigWriter writes the signature archive twice: as it goes to the target,
-// and plain for the archive directory.
-type sigWriter struct {
-	name   format.Name
-	tar    *format.Writer
-	parts  []io.WriteCloser // the two encodings
-	local  *atomicfile.File
-	remote *os.File
-}
-
-func (r *Repository) newSigWriter(c *codec, name format.Name) (*sigWriter, error) {
-	s := &sigWriter{name: name}
-	var err error
-	if s.local, err = atomicfile.Create(r.archive.path(name), 0o600); err != nil {
-		return nil, fmt.Errorf("create %s: %w", localName(name), err)
-	}
-	if s.remote, err = r.spoolFile(); err != nil {
-		s.local.Cancel()
-		return nil, err
-	}
-	var plain []io.Writer
-	for _, to := range []struct {
-		w      io.Writer
-		suffix format.Suffix
-	}{{s.local, localName(name).Suffix}, {s.remote, name.Suffix}} {
-		enc, err := c.encode(to.w, to.suffix)
-		if err != nil {
-			s.cancel()
-			return nil, err
-		}
-		s.parts = append(s.parts, enc)
-		plain = append(plain, enc)
-	}
-	s.tar = format.NewWriter(io.MultiWriter(plain...), format.Sigtar)
-	return s, nil
-}
-
-func (s *sigWriter) add(h *format.Header, signature []byte) error {
-	if err := s.tar.WriteHeader(h); err != nil {
-		return fmt.Errorf("write %s: %w", s.name, err)
-	}
-	if _, err := s.tar.Write(signature); err != nil {
-		return fmt.Errorf("write %s: %w", s.name, err)
-	}
-	return nil
-}
-
-func (s *sigWriter) close() error {
-	err := s.tar.Close()
-	for _, p := range s.parts {
-		err = errors.Join(err, p.Close())
-	}
-	if err != nil {
-		return fmt.Errorf("write %s: %w", s.name, err)
-	}
-	return nil
-}
-
-func (s *sigWriter) upload(ctx context.Context, r *Repository) (int64, error) {
-	size, err := s.remote.Seek(0, io.SeekEnd)
-	if err != nil {
-		return 0, fmt.Errorf("read %s: %w", s.name, err)
-	}
-	return size, r.store.Put(ctx, s.name.String(), s.remote, size)
-}
-
-func (s *sigWriter) cancel() {
-	s.local.Cancel()
-	s.remote.Close()
+	size := int64(stored.Len())
+	return size, w.repo.store.Put(ctx, name.String(), bytes.NewReader(stored.Bytes()), size)
 }

@@ -13,7 +13,8 @@ import (
 type volume struct {
 	name   format.Name
 	record format.VolumeRecord
-	plain  int64 // plain bytes so far
+	end    boundary // known once it is full
+	plain  int64    // plain bytes so far
 	tar    *format.Writer
 	blocks *blockWriter
 }
@@ -21,8 +22,8 @@ type volume struct {
 // startVolume waits for a free slot, then starts the goroutine that takes the
 // new volume to the target.
 func (w *setWriter) startVolume(ctx context.Context) error {
-	if w.count == 0 {
-		if err := w.repo.archive.writeNote(w.plan.set); err != nil {
+	if w.count == len(w.plan.volumes) {
+		if err := w.repo.archive.writeNote(&w.progress, w.plan.set); err != nil {
 			return err
 		}
 	}
@@ -47,6 +48,10 @@ func (w *setWriter) startVolume(ctx context.Context) error {
 func (w *setWriter) endVolume() error {
 	v := w.vol
 	w.vol = nil
+	var err error
+	if v.end, err = w.boundary(); err != nil {
+		return fmt.Errorf("write signatures: %w", err)
+	}
 	if err := v.tar.Close(); err != nil {
 		return fmt.Errorf("write %s: %w", v.name, err)
 	}
@@ -93,11 +98,7 @@ func (w *setWriter) process(ctx context.Context, v *volume) error {
 		return err
 	}
 	v.record.SHA1, v.record.SHA256 = sums.sums()
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.records = append(w.records, v.record)
-	w.stored += sums.size
-	return nil
+	return w.confirm(newVolumeRecord(v.record, sums.size, v.end))
 }
 
 func (w *setWriter) encode(ctx context.Context, v *volume, out io.Writer) error {

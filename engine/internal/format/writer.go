@@ -67,6 +67,19 @@ func (w *Writer) Write(p []byte) (int, error) {
 	return n, w.err
 }
 
+// Flush completes the current entry, with its padding. It returns the length of
+// the archive up to there: cut there, the archive can be continued by another
+// Writer.
+func (w *Writer) Flush() (int64, error) {
+	if w.err != nil {
+		return 0, w.err
+	}
+	if err := w.tar.Flush(); err != nil {
+		w.err = fmt.Errorf("write %s data of %q: %w", w.archive, w.path, err)
+	}
+	return w.out.n, w.err
+}
+
 // Close finishes the archive with zero blocks. It does not close the underlying
 // writer. It fails if the last entry's data is incomplete.
 func (w *Writer) Close() error {
