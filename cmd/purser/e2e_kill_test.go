@@ -97,7 +97,7 @@ func TestKilledDuringUpload(t *testing.T) {
 			p := w.purser(place).with("BACKUP_DUPLICITY_VOLSIZE=1")
 			random := rand.New(rand.NewPCG(3, 4))
 			big := filepath.Join(p.source, "volumes/big")
-			write(t, big, noise(random, 64<<20), 0o600)
+			write(t, big, noise(random, 24<<20), 0o600)
 
 			killDuringUpload(t, p, "duplicity-full.*.vol*.difftar.gpg", "duplicity-full.*.manifest.gpg")
 			if r := p.fresh().run("restore", p.inside("none")); r.code != 10 {
@@ -108,8 +108,8 @@ func TestKilledDuringUpload(t *testing.T) {
 			first := snapshot(t, p.source)
 			wantSame(t, "purser's restore", first, snapshot(t, p.fresh().restored()))
 
-			write(t, big, bytes.Repeat(noise(random, 1<<20), 64), 0o600)
-			write(t, big+"ger", noise(random, 64<<20), 0o600)
+			write(t, big, bytes.Repeat(noise(random, 1<<20), 24), 0o600)
+			write(t, big+"ger", noise(random, 24<<20), 0o600)
 			killDuringUpload(t, p, "duplicity-inc.*.vol*.difftar.gpg", "duplicity-inc.*.manifest.gpg")
 			wantSame(t, "purser's restore after the kill", first, snapshot(t, p.fresh().restored()))
 			wantSame(t, "duplicity's restore after the kill", first, snapshot(t, p.duplicity()))
