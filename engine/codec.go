@@ -18,9 +18,12 @@ type codec struct {
 }
 
 func newCodec(o *Options, encrypt bool) (*codec, error) {
-	c := &codec{decryptor: pgp.NewDecryptor(o.Passphrase)}
+	decryptor, err := pgp.NewDecryptor(pgp.DecryptOptions{Passphrase: o.Passphrase})
+	if err != nil {
+		return nil, err
+	}
+	c := &codec{decryptor: decryptor}
 	if encrypt {
-		var err error
 		if c.encryptor, err = pgp.NewPassphraseEncryptor(o.Passphrase, o.Rand, o.Now); err != nil {
 			return nil, err
 		}

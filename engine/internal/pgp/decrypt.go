@@ -3,12 +3,11 @@ package pgp
 import (
 	"bufio"
 	"bytes"
-	"crypto/cipher"
-	"crypto/sha1"
-	"crypto/subtle"
-	"hash"
+	"errors"
+	"fmt"
 	"io"
 	"sync"
+	"time"
 
 	"github.com/ProtonMail/go-crypto/openpgp/packet"
 	"github.com/ProtonMail/go-crypto/openpgp/s2k"
@@ -16,24 +15,55 @@ import (
 	"github.com/purser-backup/purser/internal/secret"
 )
 
-// A Decryptor reads messages with one passphrase. It remembers derived keys,
-// since all objects of a run share one. It may be used by several goroutines.
-type Decryptor struct {
-	pass []byte
-	mu   sync.Mutex
-	keys map[string][]byte // by the derivation's parameters and key length
+// DecryptOptions say what messages are read with. The zero value reads none.
+type DecryptOptions struct {
+	// Passphrase is tried on messages to a passphrase, and on secret keys.
+	Passphrase secret.String
+	// Keyring holds the secret keys, and the public one of SignKey. It may be nil.
+	Keyring *Keyring
+	// SignKey names the key that every message must be signed by, as for
+	// EncryptOptions; empty means that signatures aren't looked at. A subkey for
+	// signing counts as its primary key, unless it is named itself.
+	SignKey string
+	// Now is the clock. It is needed with SignKey.
+	Now func() time.Time
 }
 
-// NewDecryptor returns a Decryptor. With an empty passphrase every message is
-// ErrWrongKey.
-func NewDecryptor(pass secret.String) *Decryptor {
-	return &Decryptor{pass: phrase(pass), keys: map[string][]byte{}}
+// A Decryptor reads messages with a passphrase or secret keys. It remembers
+// derived keys and unlocked ones, since all objects of a run share them. It may
+// be used by several goroutines.
+type Decryptor struct {
+	pass   []byte
+	ring   *Keyring
+	signer *signer // nil if signatures aren't looked at
+
+	mu       sync.Mutex
+	keys     map[string][]byte    // by the derivation's parameters and key length
+	unlocked map[string]*unlocked // by fingerprint
+}
+
+type unlocked struct {
+	key *packet.PrivateKey
+	err error
+}
+
+// NewDecryptor returns a Decryptor. A required signer that isn't in the keyring
+// is a *KeyError. All else shows with the messages.
+func NewDecryptor(o DecryptOptions) (*Decryptor, error) {
+	d := &Decryptor{pass: phrase(o.Passphrase), ring: o.Keyring, keys: map[string][]byte{}, unlocked: map[string]*unlocked{}}
+	if o.SignKey != "" {
+		var err error
+		if d.signer, err = o.Keyring.verifier(o.SignKey, o.Now()); err != nil {
+			return nil, fmt.Errorf("choose key to check signatures with: %w", err)
+		}
+	}
+	return d, nil
 }
 
 // Decrypt returns the plain bytes of a message. They are authentic only once
-// the reader has returned io.EOF: the modification detection code stands at
-// the end. Errors, here or from the reader, wrap ErrWrongKey or ErrCorrupt, or
-// are those of r.
+// the reader has returned io.EOF: the modification detection code and the
+// signature stand at the end. Errors, here or from the reader, wrap ErrWrongKey,
+// ErrCorrupt or ErrSignature, or are those of r.
 func (d *Decryptor) Decrypt(r io.Reader) (io.Reader, error) {
 	source := &sourceReader{r: r}
 	in := bufio.NewReaderSize(source, 64<<10)
@@ -46,7 +76,7 @@ func (d *Decryptor) Decrypt(r io.Reader) (io.Reader, error) {
 }
 
 func (d *Decryptor) open(in *bufio.Reader) (*messageReader, error) {
-	eskParts, err := readESKs(in)
+	esks, err := readESKs(in)
 	if err != nil {
 		return nil, err
 	}
@@ -58,84 +88,130 @@ func (d *Decryptor) open(in *bufio.Reader) (*messageReader, error) {
 	if !ok || !enc.IntegrityProtected || enc.Version != 1 {
 		return nil, corrupt("no integrity-protected packet of version 1")
 	}
-	protected, err := d.unlock(eskParts, enc.Contents)
+	protected, err := d.unlock(esks, enc.Contents)
 	if err != nil {
 		return nil, err
 	}
-	m := &messageReader{protected: protected, outer: in}
+	m := &messageReader{protected: protected, outer: in, check: d.signer.check()}
 	if err := m.findLiteral(); err != nil {
 		return nil, err
 	}
 	return m, nil
 }
 
-// readESKs returns the bodies of the symmetric session key packets, and leaves
-// in at the packet behind them. Those for public keys are passed over.
-func readESKs(in *bufio.Reader) ([][]byte, error) {
-	var bodies [][]byte
-	opaque := packet.NewOpaqueReader(in)
+// sessionKeys are the packets before the encrypted one, of which one must fit.
+type sessionKeys struct {
+	phrases [][]byte               // bodies of symmetric ones (RFC 4880, 5.3)
+	public  []*packet.EncryptedKey // of those for public keys (5.1)
+}
+
+// maxESK bounds what stands before the encrypted packet. A session key for an
+// RSA key of 8192 bits takes 1 KB.
+const maxESK = 1 << 20
+
+// readESKs leaves in at the packet behind them.
+func readESKs(in *bufio.Reader) (keys sessionKeys, err error) {
+	opaque := packet.NewOpaqueReader(&io.LimitedReader{R: in, N: maxESK})
 	for {
 		head, err := in.Peek(1)
 		if err != nil {
-			return nil, corrupt("read packets: %w", noEOF(err))
+			return keys, corrupt("read packets: %w", noEOF(err))
 		}
 		tag := head[0] & 0x3f
 		if head[0]&0x40 == 0 {
 			tag = head[0] >> 2 & 0x0f
 		}
 		if head[0]&0x80 == 0 || tag != tagSymmetricESK && tag != tagPublicKeyESK && tag != tagMarker {
-			return bodies, nil
+			return keys, nil
 		}
 		p, err := opaque.Next()
 		if err != nil {
-			return nil, corrupt("read session key: %w", noEOF(err))
+			return keys, corrupt("read session key: %w", noEOF(err))
 		}
-		if tag == tagSymmetricESK {
-			bodies = append(bodies, p.Contents)
+		switch tag {
+		case tagSymmetricESK:
+			keys.phrases = append(keys.phrases, p.Contents)
+		case tagPublicKeyESK:
+			parsed, err := p.Parse()
+			if err != nil {
+				continue // of a kind that we have no key for
+			}
+			if k, ok := parsed.(*packet.EncryptedKey); ok {
+				keys.public = append(keys.public, k)
+			}
 		}
 	}
 }
 
-// unlock finds the session key that fits and returns the decrypted content.
-func (d *Decryptor) unlock(eskBodies [][]byte, content io.Reader) (*protectedReader, error) {
-	if len(d.pass) == 0 || len(eskBodies) == 0 {
-		return nil, ErrWrongKey
+// unlock finds the session key that fits and returns the decrypted content:
+// first with the secret keys that the message names, then with the passphrase,
+// then with every secret key for hidden recipients.
+func (d *Decryptor) unlock(esks sessionKeys, content io.Reader) (*protectedReader, error) {
+	t := &trial{content: content, prefix: make([]byte, maxBlock+2)}
+	var failed []error
+	for _, k := range esks.public {
+		if k.KeyId != 0 {
+			failed = append(failed, d.tryNamed(t, k))
+		}
 	}
-	prefix := make([]byte, maxBlock+2)
-	var read int
-	for _, body := range eskBodies {
-		id, key, ok := d.sessionKey(body)
-		if !ok {
-			continue
-		}
-		sym, ok := symmetricByID(id)
-		if !ok || len(key) != sym.keyLen {
-			continue
-		}
-		block, err := sym.open(key)
-		if err != nil {
-			continue
-		}
-		size := block.BlockSize() + 2
-		if read < size {
-			if _, err := io.ReadFull(content, prefix[read:size]); err != nil {
-				return nil, corrupt("read encrypted packet: %w", noEOF(err))
+	if len(d.pass) > 0 {
+		for _, body := range esks.phrases {
+			if id, key, ok := d.sessionKey(body); ok {
+				t.try(id, key)
 			}
-			read = size
-		}
-		if p := newProtectedReader(block, prefix[:read], content); p != nil {
-			return p, nil
 		}
 	}
-	return nil, ErrWrongKey
+	for _, k := range esks.public {
+		if k.KeyId == 0 {
+			failed = append(failed, d.tryHidden(t, k))
+		}
+	}
+	switch {
+	case t.err != nil:
+		return nil, t.err
+	case t.found != nil:
+		return t.found, nil
+	}
+	return nil, noKey(failed)
+}
+
+// trial tries session keys on the start of an encrypted packet.
+type trial struct {
+	content io.Reader
+	prefix  []byte
+	read    int // of prefix
+	found   *protectedReader
+	err     error
 }
 
 const maxBlock = 16
 
+func (t *trial) done() bool { return t.found != nil || t.err != nil }
+
+func (t *trial) try(id byte, key []byte) {
+	sym, ok := symmetricByID(id)
+	if t.done() || !ok || len(key) != sym.keyLen {
+		return
+	}
+	block, err := sym.open(key)
+	if err != nil {
+		return // weak keys of old ciphers
+	}
+	size := block.BlockSize() + 2
+	if t.read < size {
+		if _, err := io.ReadFull(t.content, t.prefix[t.read:size]); err != nil {
+			t.err = corrupt("read encrypted packet: %w", noEOF(err))
+			return
+		}
+		t.read = size
+	}
+	t.found = newProtectedReader(block, t.prefix[:t.read], t.content)
+}
+
 // sessionKey decrypts the body of a session key packet (RFC 4880, 5.3).
 func (d *Decryptor) sessionKey(body []byte) (id byte, key []byte, ok bool) {
-	if len(body) < 3 || body[0] != 4 {
-		return 0, nil, false
+	if len(body) < 3 || body[0] != 4 || s2k.Mode(body[2]) == s2k.Argon2S2K {
+		return 0, nil, false // GnuPG has no Argon2, which may ask for any memory
 	}
 	id = body[1]
 	sym, ok := symmetricByID(id)
@@ -174,177 +250,91 @@ func (d *Decryptor) derived(params []byte, length int, derive func(out, in []byt
 	return key
 }
 
-// protectedReader decrypts and, at the end, checks the modification detection
-// code (RFC 4880, 5.13).
-type protectedReader struct {
-	in     io.Reader
-	stream cipher.Stream
-	hash   hash.Hash
-	space  []byte
-	buf    []byte // decrypted, within space; the last mdcLen bytes may be the code
-	err    error
-}
-
-const (
-	mdcLen  = 2 + sha1.Size
-	readLen = 32 << 10
-)
-
-// newProtectedReader returns nil if the repeated bytes of the prefix show that
-// the key is another one. prefix may hold more than the cipher's prefix; the
-// rest is content.
-func newProtectedReader(block cipher.Block, prefix []byte, content io.Reader) *protectedReader {
-	p := &protectedReader{in: content, stream: cfbDecrypter(block), hash: sha1.New(), space: make([]byte, readLen)}
-	plain := p.space[:copy(p.space, prefix)]
-	p.stream.XORKeyStream(plain, plain)
-	n := block.BlockSize()
-	if !bytes.Equal(plain[n-2:n], plain[n:n+2]) {
+// tryNamed tries the secret key that a session key names. If that is there and
+// doesn't fit, the message is damaged.
+func (d *Decryptor) tryNamed(t *trial, k *packet.EncryptedKey) error {
+	if t.done() {
 		return nil
 	}
-	p.hash.Write(plain[:n+2])
-	p.buf = plain[n+2:]
-	return p
-}
-
-func (p *protectedReader) Read(b []byte) (int, error) {
-	for len(p.buf) <= mdcLen && p.err == nil {
-		p.fill()
+	keys := d.ring.byID(k.KeyId)
+	if len(keys) == 0 {
+		return d.ring.keyError(fmt.Sprintf("%016X", k.KeyId), hintImport, "the message is for it, and there is none")
 	}
-	if len(p.buf) <= mdcLen {
-		return 0, p.err
+	for _, pub := range keys {
+		if err := d.tryKey(t, k, pub); err != nil {
+			return err
+		}
 	}
-	n := copy(b, p.buf[:len(p.buf)-mdcLen])
-	p.hash.Write(p.buf[:n])
-	p.buf = p.buf[n:]
-	return n, nil
-}
-
-func (p *protectedReader) fill() {
-	at := copy(p.space, p.buf)
-	n, err := io.ReadFull(p.in, p.space[at:])
-	p.buf = p.space[:at+n]
-	p.stream.XORKeyStream(p.buf[at:], p.buf[at:])
-	switch {
-	case err == nil:
-	case err == io.EOF || err == io.ErrUnexpectedEOF && n > 0:
-		p.err = io.EOF // verify tells whether it came too early
-	default:
-		p.err = corrupt("read encrypted packet: %w", err)
-	}
-}
-
-// verify checks the code, after everything was read.
-func (p *protectedReader) verify() error {
-	if p.err != io.EOF || len(p.buf) != mdcLen {
-		return corrupt("cut short")
-	}
-	p.hash.Write(p.buf[:2])
-	if p.buf[0] != 0xc0|tagMDC || p.buf[1] != sha1.Size || subtle.ConstantTimeCompare(p.hash.Sum(nil), p.buf[2:]) != 1 {
-		return corrupt("modification detection code doesn't fit")
+	if !t.done() {
+		return corrupt("session key for %016X doesn't fit", k.KeyId)
 	}
 	return nil
 }
 
-// messageReader yields the literal data of a message.
-type messageReader struct {
-	source    *sourceReader
-	outer     *bufio.Reader // behind the encrypted packet
-	protected *protectedReader
-	layers    []io.Reader // compressed packets, outermost first
-	literal   io.Reader
-	err       error
-}
-
-// findLiteral descends to the literal packet.
-func (m *messageReader) findLiteral() error {
-	packets := packet.NewReader(m.protected)
-	for {
-		p, err := packets.Next()
-		if err != nil {
-			return corrupt("read message: %w", noEOF(err))
-		}
-		switch p := p.(type) {
-		case *packet.Compressed:
-			m.layers = append(m.layers, p.Body)
-			if err := packets.Push(p.Body); err != nil {
-				return corrupt("read message: %w", err)
-			}
-		case *packet.OnePassSignature, *packet.Signature:
-		case *packet.LiteralData:
-			m.literal = p.Body
-			return nil
-		default:
-			return corrupt("message holds a packet of type %T", p)
+// tryHidden tries all secret keys of the right kind. That one doesn't fit is no
+// failure; that it can't be unlocked is.
+func (d *Decryptor) tryHidden(t *trial, k *packet.EncryptedKey) error {
+	var failed error
+	for _, pub := range d.ring.withSecret(k.Algo) {
+		if err := d.tryKey(t, k, pub); err != nil && failed == nil {
+			failed = err
 		}
 	}
+	if failed == nil {
+		failed = d.ring.keyError("hidden", hintImport, "the message doesn't tell whom it is for, and no secret key fits")
+	}
+	return failed
 }
 
-func (m *messageReader) Read(b []byte) (int, error) {
-	if m.err != nil {
-		return 0, m.err
+// tryKey decrypts a session key (RFC 4880, 5.1). The error is that of
+// unlocking the secret key.
+func (d *Decryptor) tryKey(t *trial, k *packet.EncryptedKey, pub *packet.PublicKey) error {
+	if t.done() {
+		return nil
 	}
-	n, err := m.literal.Read(b)
-	if err == nil {
-		return n, nil
-	}
-	if err == io.EOF {
-		err = m.finish()
-	} else {
-		err = corrupt("read message: %w", noEOF(err))
-	}
+	key, err := d.secret(pub)
 	if err != nil {
-		m.err = m.source.explain(err)
-		return n, m.err
-	}
-	m.err = io.EOF
-	return n, io.EOF
-}
-
-// finish reads every layer to its end, where its checksum is, and verifies the
-// whole. Nothing may follow.
-func (m *messageReader) finish() error {
-	for i := len(m.layers) - 1; i >= 0; i-- {
-		if _, err := io.Copy(io.Discard, m.layers[i]); err != nil {
-			return corrupt("read message: %w", noEOF(err))
-		}
-	}
-	if _, err := io.Copy(io.Discard, m.protected); err != nil {
-		return corrupt("read message: %w", noEOF(err))
-	}
-	if err := m.protected.verify(); err != nil {
 		return err
 	}
-	if _, err := m.outer.Peek(1); err != io.EOF {
-		return corrupt("data follows the message")
+	mine := *k // Decrypt leaves its result in it
+	if mine.Decrypt(key, nil) == nil {
+		t.try(byte(mine.CipherFunc), mine.Key)
 	}
 	return nil
 }
 
-// noEOF makes of an early end an error that no reader takes for a good one.
-func noEOF(err error) error {
-	if err == io.EOF {
-		return io.ErrUnexpectedEOF
+// secret unlocks a key once.
+func (d *Decryptor) secret(pub *packet.PublicKey) (*packet.PrivateKey, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	name := string(pub.Fingerprint)
+	u, ok := d.unlocked[name]
+	if !ok {
+		u = new(unlocked)
+		u.key, u.err = d.ring.unlock(pub, d.pass)
+		d.unlocked[name] = u
 	}
-	return err
+	return u.key, u.err
 }
 
-// sourceReader remembers errors of the underlying reader: they are not damage.
-type sourceReader struct {
-	r   io.Reader
-	err error
-}
-
-func (s *sourceReader) Read(p []byte) (int, error) {
-	n, err := s.r.Read(p)
-	if err != nil && err != io.EOF {
-		s.err = err
+// noKey tells which keys a message would have needed. A locked key says more
+// than damage, and that more than a key that isn't there.
+func noKey(failed []error) error {
+	best := ErrWrongKey
+	rank := 0
+	for _, err := range failed {
+		r := 1
+		switch {
+		case err == nil:
+			continue
+		case isLocked(err):
+			r = 3
+		case errors.Is(err, ErrCorrupt):
+			r = 2
+		}
+		if r > rank {
+			best, rank = err, r
+		}
 	}
-	return n, err
-}
-
-func (s *sourceReader) explain(err error) error {
-	if s.err != nil {
-		return s.err
-	}
-	return err
+	return best
 }

@@ -1,9 +1,8 @@
 package pgp
 
 import (
+	"crypto"
 	"crypto/aes"
-	"crypto/cipher"
-	"crypto/sha1"
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
@@ -12,6 +11,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/ProtonMail/go-crypto/openpgp/packet"
 	"github.com/ProtonMail/go-crypto/openpgp/s2k"
 	"github.com/klauspost/compress/zlib"
 
@@ -25,28 +25,99 @@ const (
 	keyLen        = 32
 )
 
-// An Encryptor writes messages to one passphrase. The slow derivation of the
-// key happens once; every message has a random session key of its own. It may
-// be used by several goroutines if its source of randomness may.
-type Encryptor struct {
-	salt [8]byte
-	key  [keyLen]byte
-	rand io.Reader
-	now  func() time.Time
+// EncryptOptions say to whom and by whom messages are written. Keys are named
+// as for gpg: by key id (8 or 16 hexadecimal digits), fingerprint (40), mail, or
+// text of a user id; an id with "!" behind it means this very subkey.
+type EncryptOptions struct {
+	// Passphrase is what messages are encrypted with if nobody is in Recipients
+	// and Hidden. Else it is tried on the secret key that signs.
+	Passphrase secret.String
+	// Recipients can read the messages, and everybody can see their key ids.
+	Recipients []string
+	// Hidden can read them, too; their key ids aren't told.
+	Hidden []string
+	// SignKey names the key that signs, empty for none.
+	SignKey string
+	// SignPassphrase unlocks it. If empty, Passphrase is taken.
+	SignPassphrase secret.String
+	// Keyring is where keys are looked for. Nil is good for a passphrase alone.
+	Keyring *Keyring
+	// Rand is the source of all randomness, Now the clock. Both are needed.
+	Rand io.Reader
+	Now  func() time.Time
 }
 
-// NewPassphraseEncryptor derives the key. An empty passphrase is ErrWrongKey.
+// An Encryptor writes messages to one passphrase or to public keys, signed or
+// not. What is slow or can fail for want of a key happened when it was made;
+// every message has a random session key of its own. It may be used by several
+// goroutines if its source of randomness may.
+type Encryptor struct {
+	phrase     *phraseKey // nil if there are recipients
+	recipients []recipient
+	signer     *packet.PrivateKey // nil for none
+	rand       io.Reader
+	now        func() time.Time
+}
+
+type recipient struct {
+	key    *packet.PublicKey
+	hidden bool
+}
+
+// phraseKey is what the passphrase was turned into.
+type phraseKey struct {
+	salt [8]byte
+	key  [keyLen]byte
+}
+
+// NewEncryptor chooses and checks the keys, so that nothing has been written
+// when one is missing, ambiguous, expired, revoked or locked: a *KeyError,
+// which is an ErrWrongKey. Neither recipients nor passphrase is ErrWrongKey. Of
+// a recipient the secret key isn't needed.
+func NewEncryptor(o EncryptOptions) (*Encryptor, error) {
+	e := &Encryptor{rand: o.Rand, now: o.Now}
+	now := o.Now()
+	for i, name := range append(append([]string(nil), o.Recipients...), o.Hidden...) {
+		key, err := o.Keyring.recipient(name, now)
+		if err != nil {
+			return nil, fmt.Errorf("choose key to encrypt to: %w", err)
+		}
+		e.recipients = append(e.recipients, recipient{key, i >= len(o.Recipients)})
+	}
+	if o.SignKey != "" {
+		with := o.SignPassphrase
+		if with.IsZero() {
+			with = o.Passphrase
+		}
+		var err error
+		if e.signer, err = o.Keyring.signer(o.SignKey, phrase(with), now); err != nil {
+			return nil, fmt.Errorf("choose key to sign with: %w", err)
+		}
+	}
+	if len(e.recipients) > 0 {
+		return e, nil
+	}
+	var err error
+	e.phrase, err = newPhraseKey(o.Passphrase, o.Rand)
+	return e, err
+}
+
+// NewPassphraseEncryptor is NewEncryptor with a passphrase and no keys.
 func NewPassphraseEncryptor(pass secret.String, rand io.Reader, now func() time.Time) (*Encryptor, error) {
+	return NewEncryptor(EncryptOptions{Passphrase: pass, Rand: rand, Now: now})
+}
+
+func newPhraseKey(pass secret.String, rand io.Reader) (*phraseKey, error) {
 	in := phrase(pass)
 	if len(in) == 0 {
 		return nil, ErrWrongKey
 	}
-	e := &Encryptor{rand: rand, now: now}
-	if _, err := io.ReadFull(rand, e.salt[:]); err != nil {
+	k := new(phraseKey)
+	if _, err := io.ReadFull(rand, k.salt[:]); err != nil {
 		return nil, fmt.Errorf("draw salt: %w", err)
 	}
-	s2k.Iterated(e.key[:], sha256.New(), in, e.salt[:], s2kCount)
-	return e, nil
+	s2k.Iterated(k.key[:], sha256.New(), in, k.salt[:], s2kCount)
+	return k, nil
 }
 
 // Encrypt returns a writer for the plain bytes of one message. Closing it
@@ -56,7 +127,7 @@ func (e *Encryptor) Encrypt(w io.Writer) (io.WriteCloser, error) {
 	if _, err := io.ReadFull(e.rand, session[:]); err != nil {
 		return nil, fmt.Errorf("draw session key: %w", err)
 	}
-	if err := e.writeESK(w, session[:]); err != nil {
+	if err := e.writeESKs(w, session[:]); err != nil {
 		return nil, err
 	}
 	protected, err := newProtectedWriter(newPacketWriter(w, tagSEIPD), session[:], e.rand)
@@ -71,24 +142,62 @@ func (e *Encryptor) Encrypt(w io.Writer) (io.WriteCloser, error) {
 	if err != nil {
 		return nil, err
 	}
-	literal := newPacketWriter(deflate, tagLiteral)
-	head := [6]byte{0: 'b'} // binary, no file name, time
-	binary.BigEndian.PutUint32(head[2:], uint32(e.now().Unix()))
-	if _, err := literal.Write(head[:]); err != nil {
+	m := &messageWriter{layers: []io.Closer{deflate, compressed, protected}}
+	if err := e.openContent(m, deflate); err != nil {
 		return nil, err
 	}
-	return &messageWriter{literal, []io.Closer{literal, deflate, compressed, protected}}, nil
+	return m, nil
+}
+
+// openContent begins the literal packet (RFC 4880, 5.9), with the one-pass
+// signature before it and the signature behind it if there is a signer (5.4).
+func (e *Encryptor) openContent(m *messageWriter, w io.Writer) error {
+	now := e.now()
+	literal := newPacketWriter(w, tagLiteral)
+	m.Writer = literal
+	inner := []io.Closer{literal}
+	if e.signer != nil {
+		s := &signatureWriter{out: w, key: e.signer, hash: signatureHash.New(), at: now, rand: e.rand}
+		if err := s.announce(); err != nil {
+			return err
+		}
+		m.Writer = io.MultiWriter(literal, s.hash)
+		inner = append(inner, s)
+	}
+	m.layers = append(inner, m.layers...)
+	head := [6]byte{0: 'b'} // binary, no file name, time
+	binary.BigEndian.PutUint32(head[2:], uint32(now.Unix()))
+	_, err := literal.Write(head[:])
+	return err
+}
+
+// writeESKs writes the session key for the passphrase or for every recipient.
+func (e *Encryptor) writeESKs(w io.Writer, session []byte) error {
+	if e.phrase != nil {
+		return e.phrase.writeESK(w, session)
+	}
+	if len(e.recipients) == 0 {
+		return errors.New("nobody to encrypt to")
+	}
+	config := &packet.Config{Rand: e.rand}
+	for _, r := range e.recipients {
+		err := packet.SerializeEncryptedKeyAEADwithHiddenOption(w, r.key, packet.CipherAES256, false, session, r.hidden, config)
+		if err != nil {
+			return fmt.Errorf("encrypt session key to %s: %w", r.key.KeyIdString(), err)
+		}
+	}
+	return nil
 }
 
 // writeESK writes the session key, encrypted with the passphrase's key (RFC
 // 4880, 5.3).
-func (e *Encryptor) writeESK(w io.Writer, session []byte) error {
-	block, err := aes.NewCipher(e.key[:])
+func (k *phraseKey) writeESK(w io.Writer, session []byte) error {
+	block, err := aes.NewCipher(k.key[:])
 	if err != nil {
 		return err
 	}
 	body := []byte{4, cipherAES256, 3, hashSHA256}
-	body = append(body, e.salt[:]...)
+	body = append(body, k.salt[:]...)
 	body = append(body, s2kCountCoded)
 	sealed := append([]byte{cipherAES256}, session...)
 	cfbEncrypter(block).XORKeyStream(sealed, sealed)
@@ -97,128 +206,38 @@ func (e *Encryptor) writeESK(w io.Writer, session []byte) error {
 	return err
 }
 
-// cfbEncrypter is CFB with a zero start, as OpenPGP has it.
-func cfbEncrypter(b cipher.Block) cipher.Stream {
-	return cipher.NewCFBEncrypter(b, make([]byte, b.BlockSize())) //nolint:staticcheck // the format's mode; the MDC authenticates
+// signatureHash is strong enough for every curve, and what GnuPG takes.
+const signatureHash = crypto.SHA512
+
+// signatureWriter signs what is written to its hash.
+type signatureWriter struct {
+	out  io.Writer
+	key  *packet.PrivateKey
+	hash hash.Hash
+	at   time.Time
+	rand io.Reader
 }
 
-func cfbDecrypter(b cipher.Block) cipher.Stream {
-	return cipher.NewCFBDecrypter(b, make([]byte, b.BlockSize())) //nolint:staticcheck // the format's mode; the MDC authenticates
+// announce writes the one-pass signature packet (RFC 4880, 5.4).
+func (s *signatureWriter) announce() error {
+	return (&packet.OnePassSignature{
+		Version: 3, SigType: packet.SigTypeBinary, Hash: signatureHash,
+		PubKeyAlgo: s.key.PubKeyAlgo, KeyId: s.key.KeyId, IsLast: true,
+	}).Serialize(s.out)
 }
 
-// messageWriter closes the layers of a message from the inside out.
-type messageWriter struct {
-	io.Writer
-	layers []io.Closer
-}
-
-func (m *messageWriter) Close() error {
-	for _, l := range m.layers {
-		if err := l.Close(); err != nil {
-			return err
-		}
+// Close writes the signature packet.
+func (s *signatureWriter) Close() error {
+	sig := &packet.Signature{
+		Version: 4, SigType: packet.SigTypeBinary, PubKeyAlgo: s.key.PubKeyAlgo, Hash: signatureHash,
+		CreationTime: s.at, IssuerKeyId: &s.key.KeyId,
+	}
+	config := &packet.Config{Rand: s.rand, NonDeterministicSignaturesViaNotation: packet.BoolPointer(false)}
+	if err := sig.Sign(s.hash, s.key, config); err != nil {
+		return fmt.Errorf("sign with %s: %w", s.key.KeyIdString(), err)
+	}
+	if err := sig.Serialize(s.out); err != nil {
+		return fmt.Errorf("sign with %s: %w", s.key.KeyIdString(), err)
 	}
 	return nil
-}
-
-// protectedWriter encrypts and authenticates (RFC 4880, 5.13).
-type protectedWriter struct {
-	out    *packetWriter
-	stream cipher.Stream
-	hash   hash.Hash
-	buf    []byte
-}
-
-func newProtectedWriter(out *packetWriter, key []byte, rand io.Reader) (*protectedWriter, error) {
-	block, err := aes.NewCipher(key)
-	if err != nil {
-		return nil, err
-	}
-	p := &protectedWriter{out: out, stream: cfbEncrypter(block), hash: sha1.New()}
-	prefix := make([]byte, aes.BlockSize+2)
-	if _, err := io.ReadFull(rand, prefix[:aes.BlockSize]); err != nil {
-		return nil, fmt.Errorf("draw prefix: %w", err)
-	}
-	copy(prefix[aes.BlockSize:], prefix[aes.BlockSize-2:aes.BlockSize])
-	if _, err := out.Write([]byte{1}); err != nil { // version
-		return nil, err
-	}
-	_, err = p.Write(prefix)
-	return p, err
-}
-
-func (p *protectedWriter) Write(b []byte) (int, error) {
-	p.hash.Write(b)
-	p.buf = append(p.buf[:0], b...)
-	p.stream.XORKeyStream(p.buf, p.buf)
-	return p.out.Write(p.buf)
-}
-
-// Close writes the modification detection code.
-func (p *protectedWriter) Close() error {
-	mdc := []byte{0xc0 | tagMDC, sha1.Size}
-	p.hash.Write(mdc)
-	mdc = p.hash.Sum(mdc)
-	p.stream.XORKeyStream(mdc, mdc)
-	if _, err := p.out.Write(mdc); err != nil {
-		return err
-	}
-	return p.out.Close()
-}
-
-// chunkLen is the length of all but the last part of a packet.
-const (
-	chunkBits = 16
-	chunkLen  = 1 << chunkBits
-)
-
-// packetWriter writes a packet of unknown length in parts (RFC 4880, 4.2.2.4).
-type packetWriter struct {
-	w     io.Writer
-	tag   byte
-	begun bool
-	buf   []byte
-}
-
-func newPacketWriter(w io.Writer, tag byte) *packetWriter {
-	return &packetWriter{w: w, tag: tag, buf: make([]byte, 0, chunkLen)}
-}
-
-func (p *packetWriter) Write(b []byte) (int, error) {
-	n := len(b)
-	for len(b) > 0 {
-		if len(p.buf) == chunkLen {
-			if err := p.flush([]byte{0xe0 | chunkBits}); err != nil {
-				return 0, err
-			}
-		}
-		k := min(len(b), chunkLen-len(p.buf))
-		p.buf = append(p.buf, b[:k]...)
-		b = b[k:]
-	}
-	return n, nil
-}
-
-func (p *packetWriter) flush(length []byte) error {
-	head := length
-	if !p.begun {
-		p.begun = true
-		head = append([]byte{0xc0 | p.tag}, length...)
-	}
-	if _, err := p.w.Write(head); err != nil {
-		return err
-	}
-	_, err := p.w.Write(p.buf)
-	p.buf = p.buf[:0]
-	return err
-}
-
-// Close writes the last part. A second Close is an error.
-func (p *packetWriter) Close() error {
-	if p.buf == nil {
-		return errors.New("packet is closed already")
-	}
-	err := p.flush(binary.BigEndian.AppendUint32([]byte{0xff}, uint32(len(p.buf))))
-	p.buf = nil
-	return err
 }

@@ -10,8 +10,6 @@ import (
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/des"
-	"errors"
-	"fmt"
 	"strings"
 
 	"golang.org/x/crypto/blowfish"
@@ -21,23 +19,22 @@ import (
 	"github.com/purser-backup/purser/internal/secret"
 )
 
-var (
-	// ErrWrongKey says that a message can't be decrypted with the key at hand.
-	ErrWrongKey = errors.New("wrong or missing passphrase")
-	// ErrCorrupt says that a message is no OpenPGP message, is cut short, or was
-	// changed after it was written.
-	ErrCorrupt = errors.New("damaged OpenPGP message")
-)
-
 // Packet tags (RFC 4880, 4.3).
 const (
-	tagPublicKeyESK = 1
-	tagSymmetricESK = 3
-	tagCompressed   = 8
-	tagMarker       = 10
-	tagLiteral      = 11
-	tagMDC          = 19
-	tagSEIPD        = 18
+	tagPublicKeyESK  = 1
+	tagSignature     = 2
+	tagSymmetricESK  = 3
+	tagSecretKey     = 5
+	tagPublicKey     = 6
+	tagSecretSubkey  = 7
+	tagCompressed    = 8
+	tagMarker        = 10
+	tagLiteral       = 11
+	tagUserID        = 13
+	tagPublicSubkey  = 14
+	tagUserAttribute = 17
+	tagSEIPD         = 18
+	tagMDC           = 19
 )
 
 // Algorithm numbers (RFC 4880, 9).
@@ -79,8 +76,4 @@ func symmetricByID(id byte) (symmetric, bool) {
 		return symmetric{32, func(k []byte) (cipher.Block, error) { return twofish.NewCipher(k) }}, true
 	}
 	return symmetric{}, false
-}
-
-func corrupt(format string, args ...any) error {
-	return fmt.Errorf("%w: %w", ErrCorrupt, fmt.Errorf(format, args...))
 }

@@ -55,8 +55,16 @@ func newEncryptor(t testing.TB) *Encryptor {
 	return e
 }
 
+func newDecryptor(p secret.String) *Decryptor {
+	d, err := NewDecryptor(DecryptOptions{Passphrase: p})
+	if err != nil {
+		panic(err) // only a sign key makes it fail
+	}
+	return d
+}
+
 func decrypt(message []byte, with string) ([]byte, error) {
-	r, err := NewDecryptor(secret.New(with)).Decrypt(bytes.NewReader(message))
+	r, err := newDecryptor(secret.New(with)).Decrypt(bytes.NewReader(message))
 	if err != nil {
 		return nil, err
 	}
@@ -157,7 +165,7 @@ func TestMessageWithoutMDCIsRefused(t *testing.T) {
 func TestDamage(t *testing.T) {
 	plain := sample(3000)
 	message := encrypt(t, newEncryptor(t), plain)
-	d := NewDecryptor(secret.New(pass))
+	d := newDecryptor(secret.New(pass))
 	try := func(b []byte) ([]byte, error) {
 		r, err := d.Decrypt(bytes.NewReader(b))
 		if err != nil {
@@ -191,7 +199,7 @@ func TestDamage(t *testing.T) {
 func TestErrorOfReaderIsPassedOn(t *testing.T) {
 	broken := errors.New("broken pipe")
 	message := encrypt(t, newEncryptor(t), sample(100_000))
-	r, err := NewDecryptor(secret.New(pass)).Decrypt(io.MultiReader(bytes.NewReader(message[:1000]), iotest.ErrReader(broken)))
+	r, err := newDecryptor(secret.New(pass)).Decrypt(io.MultiReader(bytes.NewReader(message[:1000]), iotest.ErrReader(broken)))
 	if err == nil {
 		_, err = io.ReadAll(r)
 	}
@@ -234,7 +242,7 @@ func BenchmarkEncrypt(b *testing.B) {
 func BenchmarkDecrypt(b *testing.B) {
 	plain := sample(8 << 20)
 	message := encrypt(b, newEncryptor(b), plain)
-	d := NewDecryptor(secret.New(pass))
+	d := newDecryptor(secret.New(pass))
 	b.SetBytes(int64(len(plain)))
 	for b.Loop() {
 		r, err := d.Decrypt(bytes.NewReader(message))

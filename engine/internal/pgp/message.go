@@ -1,0 +1,213 @@
+package pgp
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/cipher"
+	"crypto/sha1"
+	"crypto/subtle"
+	"hash"
+	"io"
+
+	"github.com/ProtonMail/go-crypto/openpgp/packet"
+)
+
+// protectedReader decrypts and, at the end, checks the modification detection
+// code (RFC 4880, 5.13).
+type protectedReader struct {
+	in     io.Reader
+	stream cipher.Stream
+	hash   hash.Hash
+	space  []byte
+	buf    []byte // decrypted, within space; the last mdcLen bytes may be the code
+	err    error
+}
+
+const (
+	mdcLen  = 2 + sha1.Size
+	readLen = 32 << 10
+)
+
+// newProtectedReader returns nil if the repeated bytes of the prefix show that
+// the key is another one. prefix may hold more than the cipher's prefix; the
+// rest is content.
+func newProtectedReader(block cipher.Block, prefix []byte, content io.Reader) *protectedReader {
+	p := &protectedReader{in: content, stream: cfbDecrypter(block), hash: sha1.New(), space: make([]byte, readLen)}
+	plain := p.space[:copy(p.space, prefix)]
+	p.stream.XORKeyStream(plain, plain)
+	n := block.BlockSize()
+	if !bytes.Equal(plain[n-2:n], plain[n:n+2]) {
+		return nil
+	}
+	p.hash.Write(plain[:n+2])
+	p.buf = plain[n+2:]
+	return p
+}
+
+func (p *protectedReader) Read(b []byte) (int, error) {
+	for len(p.buf) <= mdcLen && p.err == nil {
+		p.fill()
+	}
+	if len(p.buf) <= mdcLen {
+		return 0, p.err
+	}
+	n := copy(b, p.buf[:len(p.buf)-mdcLen])
+	p.hash.Write(p.buf[:n])
+	p.buf = p.buf[n:]
+	return n, nil
+}
+
+func (p *protectedReader) fill() {
+	at := copy(p.space, p.buf)
+	n, err := io.ReadFull(p.in, p.space[at:])
+	p.buf = p.space[:at+n]
+	p.stream.XORKeyStream(p.buf[at:], p.buf[at:])
+	switch {
+	case err == nil:
+	case err == io.EOF || err == io.ErrUnexpectedEOF && n > 0:
+		p.err = io.EOF // verify tells whether it came too early
+	default:
+		p.err = corrupt("read encrypted packet: %w", err)
+	}
+}
+
+// verify checks the code, after everything was read.
+func (p *protectedReader) verify() error {
+	if p.err != io.EOF || len(p.buf) != mdcLen {
+		return corrupt("cut short")
+	}
+	p.hash.Write(p.buf[:2])
+	if p.buf[0] != 0xc0|tagMDC || p.buf[1] != sha1.Size || subtle.ConstantTimeCompare(p.hash.Sum(nil), p.buf[2:]) != 1 {
+		return corrupt("modification detection code doesn't fit")
+	}
+	return nil
+}
+
+// messageReader yields the literal data of a message.
+type messageReader struct {
+	source    *sourceReader
+	outer     *bufio.Reader // behind the encrypted packet
+	protected *protectedReader
+	packets   *packet.Reader
+	layers    []io.Reader // compressed packets, outermost first
+	literal   io.Reader
+	check     *signatureCheck // nil if no signature is required
+	err       error
+}
+
+// findLiteral descends to the literal packet.
+func (m *messageReader) findLiteral() error {
+	m.packets = packet.NewReader(m.protected)
+	for {
+		p, err := m.packets.Next()
+		if err != nil {
+			return corrupt("read message: %w", noEOF(err))
+		}
+		switch p := p.(type) {
+		case *packet.Compressed:
+			m.layers = append(m.layers, p.Body)
+			if err := m.packets.Push(p.Body); err != nil {
+				return corrupt("read message: %w", err)
+			}
+		case *packet.OnePassSignature:
+			m.check.announced(p)
+		case *packet.Signature:
+		case *packet.LiteralData:
+			m.literal = m.check.watch(p.Body)
+			return nil
+		default:
+			return corrupt("message holds a packet of type %T", p)
+		}
+	}
+}
+
+func (m *messageReader) Read(b []byte) (int, error) {
+	if m.err != nil {
+		return 0, m.err
+	}
+	n, err := m.literal.Read(b)
+	if err == nil {
+		return n, nil
+	}
+	if err == io.EOF {
+		err = m.finish()
+	} else {
+		err = corrupt("read message: %w", noEOF(err))
+	}
+	if err != nil {
+		m.err = m.source.explain(err)
+		return n, m.err
+	}
+	m.err = io.EOF
+	return n, io.EOF
+}
+
+// finish reads every layer to its end, where its checksum is, and verifies the
+// whole. Nothing but signatures may follow.
+func (m *messageReader) finish() error {
+	if err := m.readSignatures(); err != nil {
+		return err
+	}
+	for i := len(m.layers) - 1; i >= 0; i-- {
+		if _, err := io.Copy(io.Discard, m.layers[i]); err != nil {
+			return corrupt("read message: %w", noEOF(err))
+		}
+	}
+	if _, err := io.Copy(io.Discard, m.protected); err != nil {
+		return corrupt("read message: %w", noEOF(err))
+	}
+	if err := m.protected.verify(); err != nil {
+		return err
+	}
+	if _, err := m.outer.Peek(1); err != io.EOF {
+		return corrupt("data follows the message")
+	}
+	return m.check.result()
+}
+
+// readSignatures reads what follows the literal packet.
+func (m *messageReader) readSignatures() error {
+	for {
+		p, err := m.packets.Next()
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return corrupt("read message: %w", noEOF(err))
+		}
+		s, ok := p.(*packet.Signature)
+		if !ok {
+			return corrupt("a packet of type %T follows the content", p)
+		}
+		m.check.verify(s)
+	}
+}
+
+// noEOF makes of an early end an error that no reader takes for a good one.
+func noEOF(err error) error {
+	if err == io.EOF {
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}
+
+// sourceReader remembers errors of the underlying reader: they are not damage.
+type sourceReader struct {
+	r   io.Reader
+	err error
+}
+
+func (s *sourceReader) Read(p []byte) (int, error) {
+	n, err := s.r.Read(p)
+	if err != nil && err != io.EOF {
+		s.err = err
+	}
+	return n, err
+}
+
+func (s *sourceReader) explain(err error) error {
+	if s.err != nil {
+		return s.err
+	}
+	return err
+}
