@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/url"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/purser-backup/purser/engine"
@@ -25,13 +26,14 @@ func (d *Daemon) Backup(ctx context.Context, full bool) (*Backup, error) {
 		return nil, err
 	}
 	defer r.lock.unlock()
-	err = r.backup(ctx, full)
+	err = r.backup(ctx, full, nil)
 	saved := r.close()
 	return r.record.Backup, join(append(r.missing, err, saved)...)
 }
 
-// backup stores the source path as a new set.
-func (r *run) backup(ctx context.Context, full bool) error {
+// backup stores the source path as a new set. What comes then, if anything,
+// happens only after a backup without an error.
+func (r *run) backup(ctx context.Context, full bool, then func(context.Context, *engine.Repository) error) error {
 	if err := r.phase(PhaseBackup); err != nil {
 		return err
 	}
@@ -40,12 +42,20 @@ func (r *run) backup(ctx context.Context, full bool) error {
 		return err
 	}
 	defer r.closing("the target", repo.Close)
-	src, err := engine.OpenDir(r.cfg.SourcePath, r.skip())
+	if err := r.store(ctx, repo, full); err != nil || then == nil {
+		return err
+	}
+	return then(ctx, repo)
+}
+
+func (r *run) store(ctx context.Context, repo *engine.Repository, full bool) error {
+	src, err := OpenSource(r.opt)
 	if err != nil {
 		return err
 	}
 	defer r.closing("the source path", src.Close)
 	r.log.Info("backup started", "source", r.cfg.SourcePath, "target", r.URL())
+	held := r.dumpsInTree()
 	res, err := repo.Backup(ctx, src, engine.BackupOptions{Full: full, FullIfOlderThan: r.cfg.FullIfOlderThan})
 	if err != nil {
 		return err
@@ -58,6 +68,9 @@ func (r *run) backup(ctx context.Context, full bool) error {
 		r.missing = append(r.missing, &incomplete{unreadable(b.Unreadable)})
 	}
 	r.history.LastBackup = b
+	if !res.Unchanged { // else the sets that are noted hold the same
+		r.history.noteSet(res.Set.Time, held, res.Unreadable)
+	}
 	return nil
 }
 
@@ -76,24 +89,19 @@ func unreadable(names []string) error {
 		"run purser as root, with the capability DAC_READ_SEARCH where capabilities are dropped")
 }
 
-// skip leaves out purser's staging, and its own state and a local target where
-// they lie below the source path: a backup must not contain itself.
-func (r *run) skip() func(string) bool {
+// OpenSource opens the source path as a backup sees it: without purser's
+// staging, and without its own state and a local target where they lie below
+// it, since a backup must not contain itself. The caller closes it.
+func OpenSource(o Options) (*engine.DirSource, error) {
+	cfg := o.Config
 	out := []string{stagingDir}
-	for what, dir := range map[string]string{"the archive directory": r.cfg.ArchiveDir, "the target": localTarget(r.cfg.URL.Reveal())} {
-		if rel, inside := below(r.cfg.SourcePath, dir); inside {
-			r.log.Warn(what+" lies below the source path and is left out of the backup", "path", dir)
+	for what, dir := range map[string]string{"the archive directory": cfg.ArchiveDir, "the target": localTarget(cfg.URL.Reveal())} {
+		if rel, inside := below(cfg.SourcePath, dir); inside {
+			o.Log.Warn(what+" lies below the source path and is left out of the backup", "path", dir)
 			out = append(out, rel)
 		}
 	}
-	return func(path string) bool {
-		for _, dir := range out {
-			if path == dir {
-				return true
-			}
-		}
-		return false
-	}
+	return engine.OpenDir(cfg.SourcePath, func(path string) bool { return slices.Contains(out, path) })
 }
 
 // below returns dir relative to root if it lies there.

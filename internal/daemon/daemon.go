@@ -19,13 +19,15 @@ import (
 	"github.com/purser-backup/purser/templates"
 )
 
-// Options are what a Daemon is made of. All fields are required.
+// Options are what a Daemon is made of. All exported fields are required.
 type Options struct {
 	Config  *config.Config
 	Log     *slog.Logger
 	Now     func() time.Time // in the time zone of the schedule
 	Rand    io.Reader
 	Recipes string // directory of the user's recipes, which need not exist
+
+	wrap func(*storage.Store) *storage.Store // lets tests put faults before a target
 }
 
 // Daemon joins the parts of purser. Its methods may be called by several
@@ -120,6 +122,9 @@ func OpenRepository(ctx context.Context, o Options) (*engine.Repository, error) 
 	store, err := openStore(ctx, o.Config)
 	if err != nil {
 		return nil, err
+	}
+	if o.wrap != nil {
+		store = o.wrap(store)
 	}
 	hostname, err := hostname(o.Config)
 	if err != nil {

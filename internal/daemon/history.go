@@ -23,7 +23,7 @@ type Result string
 // The results of a run.
 const (
 	Complete    Result = "complete"
-	Incomplete  Result = "incomplete"  // backed up, but something is missing from it
+	Incomplete  Result = "incomplete"  // backed up, but something is missing from it, or pruning failed
 	Failed      Result = "failed"      // nothing was backed up
 	Interrupted Result = "interrupted" // cancelled, or the process died
 )
@@ -38,6 +38,14 @@ type Run struct {
 	Problems []string      `json:"problems"` // what else the user should know
 	Services []ServiceDump `json:"services"`
 	Backup   *Backup       `json:"backup"` // null if nothing was backed up
+	Prune    *Pruning      `json:"prune"`  // null if the run did not come to it, or it failed
+}
+
+// Pruning is what the retention settings deleted after a backup.
+type Pruning struct {
+	Sets    int   `json:"sets"`
+	Objects int   `json:"objects"`
+	Bytes   int64 `json:"bytes"`
 }
 
 // Outcome is what became of one service in a run.
@@ -119,6 +127,9 @@ type ServiceRecord struct {
 	Bytes     int64     `json:"bytes"` // of the last good dump
 	Error     string    `json:"error,omitempty"`
 	GoneSince time.Time `json:"gone_since,omitzero"` // when the service was first missed
+	// LastSet is the newest set that holds a good dump of the service: the last
+	// one, unless that has not been backed up yet. Retention keeps it.
+	LastSet time.Time `json:"last_good_set,omitzero"`
 }
 
 // service returns the record of a service; a new one is added.

@@ -44,7 +44,7 @@ type run struct {
 	leftovers *journal
 }
 
-// Run makes one run: discover, dump, back up. The record is nil if the run did
+// Run makes one run: discover, dump, back up, prune. The record is nil if the run did
 // not start. The error joins everything that is wrong; each error that wraps
 // ErrIncomplete is about a part that is missing while the rest is backed up.
 func (d *Daemon) Run(ctx context.Context, o RunOptions) (*Run, error) {
@@ -66,7 +66,7 @@ func (r *run) steps(ctx context.Context) error {
 			return err
 		}
 	}
-	return r.backup(ctx, false)
+	return r.backup(ctx, false, r.prune)
 }
 
 // begin takes the lock, reads what is known, and says in the journal that a

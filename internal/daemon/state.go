@@ -57,6 +57,7 @@ const (
 	PhaseDiscover Phase = "discover"
 	PhaseDump     Phase = "dump"
 	PhaseBackup   Phase = "backup"
+	PhasePrune    Phase = "prune"
 )
 
 // journal is what a run has begun: written before it does it, removed at its
