@@ -53,7 +53,7 @@ func (b *bench) runContext(ctx context.Context, args ...string) (stdout, stderr 
 // plain replaces what differs from run to run by a word.
 func (b *bench) plain(s string) string {
 	s = strings.ReplaceAll(s, b.root, "ROOT")
-	return regexp.MustCompile(`duplicity-\S+`).ReplaceAllString(s, "NAME")
+	return regexp.MustCompile(`duplicity-[\w.-]+`).ReplaceAllString(s, "NAME")
 }
 
 // good runs a command that must succeed and returns what it printed.

@@ -67,12 +67,20 @@ func runRestore(ctx context.Context, inv *invocation) error {
 
 // pointInTime reads --time; the zero time means the newest backup.
 func (inv *invocation) pointInTime() (time.Time, error) {
-	if inv.flags.time == "" {
+	return inv.parseTime("--time", inv.flags.time)
+}
+
+// parseTime reads the value of a flag as duplicity does; empty is the zero time.
+func (inv *invocation) parseTime(flag, value string) (time.Time, error) {
+	if value == "" {
 		return time.Time{}, nil
 	}
-	t, err := engine.ParseTime(inv.flags.time, inv.now().In(inv.location()))
+	if _, err := inv.config(); err != nil { // it has the time zone
+		return time.Time{}, err
+	}
+	t, err := engine.ParseTime(value, inv.now().In(inv.location()))
 	if err != nil {
-		return time.Time{}, &usageError{err: fmt.Errorf("--time: %w", err),
+		return time.Time{}, &usageError{err: fmt.Errorf("%s: %w", flag, err),
 			hint: "write it as 2026-05-20T03:00:00, 2026-05-20, 3D or now"}
 	}
 	return t, nil

@@ -56,16 +56,18 @@ func logErrors(log *slog.Logger, err error) {
 func runCommand() *command {
 	return &command{
 		name: "run", args: "[--dry-run] [--force]",
-		summary: "make one run now: discover, dump, back up",
+		summary: "make one run now: discover, dump, back up, prune",
 		help: `Makes one run as the daemon would. A service whose dump fails makes the run incomplete;
-the other dumps and the backup go on, and its previous good dump stays.
+the other dumps and the backup go on, and its previous good dump stays. After the backup
+the two retention settings apply, as purser prune explains; after a failed one nothing is
+deleted.
 
   --dry-run  only show what would be dumped and backed up
   --force    back up even if Docker can't be reached; the run is then incomplete
 
-With --output json: {trigger, started, ended, result, errors, problems, services, backup};
-services as from purser dump, backup as from purser backup. With --dry-run: as from
-purser discover.
+With --output json: {trigger, started, ended, result, errors, problems, services, backup,
+prune: {sets, objects, bytes}}; services as from purser dump, backup as from purser
+backup. With --dry-run: as from purser discover.
 ` + exitHelp(exitIncomplete, exitLocked, exitWrongKey),
 		flags: func(fs *flag.FlagSet, f *commandFlags) {
 			fs.BoolVar(&f.dryRun, "dry-run", false, "")
@@ -99,6 +101,11 @@ func (inv *invocation) writeRun(run *daemon.Run) error {
 	}
 	if run.Backup != nil {
 		if err := inv.writeBackup(inv.stdout, run.Backup); err != nil {
+			return err
+		}
+	}
+	if p := run.Prune; p != nil && p.Sets > 0 {
+		if _, err := fmt.Fprintf(inv.stdout, "prune: deleted %s, %s\n", count(p.Sets, "set"), formatSize(p.Bytes)); err != nil {
 			return err
 		}
 	}

@@ -34,15 +34,19 @@ type set struct {
 	Encrypted bool       `json:"encrypted"`
 }
 
+func newSet(s engine.Set, loc *time.Location) set {
+	one := set{Kind: "full", Time: s.Time.In(loc), Volumes: s.Volumes, Bytes: s.Size, Encrypted: s.Encrypted}
+	if !s.Full() {
+		start := s.Start.In(loc)
+		one.Kind, one.Start = "incremental", &start
+	}
+	return one
+}
+
 func newSets(sets []engine.Set, loc *time.Location) []set {
 	list := []set{}
 	for _, s := range sets {
-		one := set{Kind: "full", Time: s.Time.In(loc), Volumes: s.Volumes, Bytes: s.Size, Encrypted: s.Encrypted}
-		if !s.Full() {
-			start := s.Start.In(loc)
-			one.Kind, one.Start = "incremental", &start
-		}
-		list = append(list, one)
+		list = append(list, newSet(s, loc))
 	}
 	return list
 }

@@ -27,16 +27,17 @@ type command struct {
 
 // commandFlags hold the flags of all commands; each command registers its own.
 type commandFlags struct {
-	dryRun, force, full bool
-	time, path          string
+	dryRun, force, full, data, execute bool
+	time, path, olderThan              string
+	keepFull, keepIncrementalOf        int
 }
 
 // commands is the table of all commands, in the order of the help text.
 func commands() []*command {
 	return []*command{
 		daemonCommand(), runCommand(), discoverCommand(), dumpCommand(), backupCommand(),
-		restoreCommand(), lsCommand(), setsCommand(), statusCommand(), healthCommand(),
-		versionCommand(), helpCommand(),
+		restoreCommand(), lsCommand(), setsCommand(), verifyCommand(), pruneCommand(), cleanupCommand(),
+		statusCommand(), healthCommand(), configCommand(), versionCommand(), helpCommand(),
 	}
 }
 

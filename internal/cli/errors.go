@@ -25,7 +25,10 @@ const (
 	exitInterrupted = 130
 )
 
-var errInterrupted = errors.New("interrupted")
+var (
+	errInterrupted = errors.New("interrupted")
+	errDamage      = errors.New("damage found")
+)
 
 // exitCode is the one place where an error becomes an exit code. Of several
 // joined errors the one that says most about what to do decides.
@@ -39,6 +42,8 @@ func exitCode(err error) int {
 		return exitDone
 	case errors.Is(err, errInterrupted):
 		return exitInterrupted
+	case onlyIncomplete(err): // before its causes: the work was done
+		return exitIncomplete
 	case errors.As(err, &usage), errors.As(err, &fault), errors.As(err, &wrong):
 		return exitUsage
 	case errors.Is(err, engine.ErrWrongKey), errors.Is(err, engine.ErrNoEncryption):
@@ -47,22 +52,21 @@ func exitCode(err error) int {
 		return exitLocked
 	case errors.Is(err, engine.ErrNoBackup):
 		return exitNoBackup
-	case errors.As(err, &damage):
+	case errors.As(err, &damage), errors.Is(err, errDamage):
 		return exitDamage
-	case onlyIncomplete(err):
-		return exitIncomplete
 	}
 	return exitFailed
 }
 
 // onlyIncomplete reports whether the work was done but for what err names.
 func onlyIncomplete(err error) bool {
-	for _, e := range flatten(err) {
+	all := flatten(err)
+	for _, e := range all {
 		if !errors.Is(e, daemon.ErrIncomplete) {
 			return false
 		}
 	}
-	return true
+	return len(all) > 0
 }
 
 func isCancelled(err error) bool {

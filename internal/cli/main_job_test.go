@@ -94,10 +94,14 @@ func TestJSON(t *testing.T) {
 		args string
 		want string // keys of the outermost object, or of a list's first
 	}{
-		{"run", "backup ended errors problems result services started trigger"},
+		{"run", "backup ended errors problems prune result services started trigger"},
 		// Nothing has changed since the run: the set has no time.
 		{"backup", "bytes changed deleted encrypted ended files kind new source_bytes unreadable uploaded_bytes volumes"},
 		{"sets", "chains incomplete orphans url"},
+		{"verify --data", "bytes damage differences files objects sets url"},
+		{"prune", "deleted executed sets url"},
+		{"cleanup", "deleted executed sets url"},
+		{"config", "notes settings"},
 		{"ls", "gid group mode mtime path size type uid user"},
 		{"restore ROOT/out", "bytes destination entries files time"},
 		{"status", "daemon_running instance last_backup last_complete_run last_run running schedule services wrong"},

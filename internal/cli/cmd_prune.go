@@ -1,0 +1,169 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"strconv"
+
+	"github.com/purser-backup/purser/internal/daemon"
+)
+
+func pruneCommand() *command {
+	return &command{
+		name: "prune", args: "[--older-than T] [--keep-full N] [--keep-incremental-of N] [--execute]",
+		summary: "show which sets retention deletes, and delete them with --execute",
+		help: `Without a policy among the flags, the two settings apply, as after every run:
+BACKUP_DUPLICITY_REMOVE_ALL_BUT_N_FULL and BACKUP_DUPLICITY_REMOVE_ALL_INC_OF_BUT_N_FULL.
+With one, only those given apply; a set goes if any of them deletes it.
+
+  --older-than T            delete the chains whose newest set is older than T, such as 6M,
+                            60D or 2026-05-20 (duplicity's remove-older-than)
+  --keep-full N             keep the N newest chains (remove-all-but-n-full)
+  --keep-incremental-of N   keep the increments of the N newest chains, and of older ones
+                            the full set only (remove-all-inc-of-but-n-full)
+  --execute                 delete; without it nothing is changed
+
+The newest chain is always kept, and so is a set that holds the last good dump of a
+service and is the newest one to do so, with all that it builds on.
+
+With --output json: {url, executed, sets: [SET with delete and reason], deleted: {sets,
+objects, bytes}}, SET as from purser sets; deleted is null unless executed.
+` + exitHelp(exitLocked),
+		flags: func(fs *flag.FlagSet, f *commandFlags) {
+			fs.StringVar(&f.olderThan, "older-than", "", "")
+			fs.Func("keep-full", "", chains(&f.keepFull))
+			fs.Func("keep-incremental-of", "", chains(&f.keepIncrementalOf))
+			fs.BoolVar(&f.execute, "execute", false, "")
+		},
+		run: runPrune,
+	}
+}
+
+// chains reads a number of chains to keep; none at all can't be meant.
+func chains(n *int) func(string) error {
+	return func(s string) (err error) {
+		if *n, err = strconv.Atoi(s); err != nil || *n < 1 {
+			return errors.New("not a number of chains, 1 or more")
+		}
+		return nil
+	}
+}
+
+func runPrune(ctx context.Context, inv *invocation) error {
+	f := inv.flags
+	p := daemon.PruneOptions{KeepFull: f.keepFull, KeepIncrementalOf: f.keepIncrementalOf, Execute: f.execute}
+	var err error
+	if p.OlderThan, err = inv.parseTime("--older-than", f.olderThan); err != nil {
+		return err
+	}
+	o, err := inv.options(talkative)
+	if err != nil {
+		return err
+	}
+	done, err := daemon.Prune(ctx, o, p)
+	return join(err, inv.writePruned(done, err))
+}
+
+func cleanupCommand() *command {
+	return &command{
+		name: "cleanup", args: "[--execute]",
+		summary: "show what no restore can use, and delete it with --execute",
+		help: `Finds sets without a manifest, which an interrupted backup has left, and increments whose
+predecessor is missing. Objects of other programs are never touched.
+
+  --execute   delete; without it nothing is changed
+
+The next backup continues or clears away what a backup of this purser has left by itself.
+Make sure that nobody else is writing to the target: a set that is under way has no
+manifest yet, and looks like one that was interrupted.
+
+With --output json: as from purser prune.
+` + exitHelp(exitLocked),
+		flags: func(fs *flag.FlagSet, f *commandFlags) { fs.BoolVar(&f.execute, "execute", false, "") },
+		run: func(ctx context.Context, inv *invocation) error {
+			o, err := inv.options(talkative)
+			if err != nil {
+				return err
+			}
+			done, err := daemon.Cleanup(ctx, o, inv.flags.execute)
+			return join(err, inv.writePruned(done, err))
+		},
+	}
+}
+
+// decidedSet is a set with what becomes of it, in the JSON output.
+type decidedSet struct {
+	set
+	Delete bool   `json:"delete"`
+	Reason string `json:"reason"`
+}
+
+type deletedSets struct {
+	Sets    int   `json:"sets"`
+	Objects int   `json:"objects"`
+	Bytes   int64 `json:"bytes"`
+}
+
+// writePruned prints a plan and what became of it. Where it was not even made,
+// the error says all.
+func (inv *invocation) writePruned(p daemon.Pruned, failed error) error {
+	if failed != nil && p.Plan == nil {
+		return nil
+	}
+	if !inv.json() {
+		return inv.writePlan(p, failed)
+	}
+	sets := []decidedSet{}
+	for _, d := range p.Plan {
+		sets = append(sets, decidedSet{newSet(d.Set, inv.location()), d.Delete, d.Reason})
+	}
+	var deleted *deletedSets
+	if p.Done {
+		deleted = &deletedSets{p.Result.Sets, p.Result.Objects, p.Result.Bytes}
+	}
+	return writeJSON(inv.stdout, struct {
+		URL      string       `json:"url"`
+		Executed bool         `json:"executed"`
+		Sets     []decidedSet `json:"sets"`
+		Deleted  *deletedSets `json:"deleted"`
+	}{inv.url(), p.Done, sets, deleted})
+}
+
+func (inv *invocation) writePlan(p daemon.Pruned, failed error) error {
+	if len(p.Plan) == 0 {
+		_, err := fmt.Fprintf(inv.stdout, "no backup in %s\n", inv.url())
+		return err
+	}
+	t := &table{right: map[int]bool{2: true}}
+	t.add("TIME", "KIND", "SIZE", "DECISION", "WHY")
+	var doomed int64
+	for _, d := range p.Plan {
+		s, decision := newSet(d.Set, inv.location()), "keep"
+		if d.Delete {
+			decision = "delete"
+			doomed += s.Bytes
+		}
+		t.add(formatTime(s.Time), s.Kind, formatSize(s.Bytes), decision, d.Reason)
+	}
+	if err := t.write(inv.stdout); err != nil {
+		return err
+	}
+	return inv.writeEnd(p, failed, doomed)
+}
+
+func (inv *invocation) writeEnd(p daemon.Pruned, failed error, doomed int64) error {
+	n := p.Plan.Deletes()
+	line := fmt.Sprintf("%s (%s) to delete; `--execute` deletes", count(n, "set"), formatSize(doomed))
+	switch {
+	case failed != nil:
+		return nil // the error says what was done
+	case n == 0:
+		line = "nothing to delete"
+	case p.Done:
+		line = fmt.Sprintf("deleted %s: %s, %s", count(p.Result.Sets, "set"), count(p.Result.Objects, "object"), formatSize(p.Result.Bytes))
+	}
+	_, err := fmt.Fprintln(inv.stdout, line)
+	return err
+}

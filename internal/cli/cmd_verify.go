@@ -1,0 +1,153 @@
+package cli
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/purser-backup/purser/engine"
+	"github.com/purser-backup/purser/internal/daemon"
+)
+
+func verifyCommand() *command {
+	return &command{
+		name: "verify", args: "[--data] [--time T]",
+		summary: "check every object on the target; with --data, every file against the source",
+		help: `Fetches every object of every set, checks its hash, and reads it to its end. Each damaged
+or missing object is named with its set and volume; the rest is still checked.
+
+  --data     also restore the newest state, without writing it anywhere, and compare each
+             file with the source path; files that have changed since the backup differ.
+             Not done where an object is damaged
+  --time T   only the sets of the newest backup at or before T; written as for purser restore
+
+With --output json: {url, sets, objects, bytes, files, damage: [{set, volume, object,
+error}], differences}; volume is null for a manifest or signatures, files those compared.
+
+Differences are exit status 1, damage is 20.
+` + exitHelp(exitNoBackup, exitWrongKey, exitDamage),
+		flags: func(fs *flag.FlagSet, f *commandFlags) {
+			fs.BoolVar(&f.data, "data", false, "")
+			fs.StringVar(&f.time, "time", "", "")
+		},
+		run: runVerify,
+	}
+}
+
+func runVerify(ctx context.Context, inv *invocation) error {
+	var o engine.VerifyOptions
+	var err error
+	if o.Time, err = inv.pointInTime(); err != nil {
+		return err
+	}
+	repo, err := inv.openReadable(ctx)
+	if err != nil {
+		return err
+	}
+	defer repo.Close()
+	if inv.flags.data {
+		opt, err := inv.options(quiet)
+		if err != nil {
+			return err
+		}
+		src, err := daemon.OpenSource(opt)
+		if err != nil {
+			return err
+		}
+		defer src.Close()
+		o.Source = src
+	}
+	res, err := repo.Verify(ctx, o)
+	if err != nil {
+		return err
+	}
+	if inv.json() {
+		err = writeJSON(inv.stdout, newVerification(inv.url(), res, inv.location()))
+	} else {
+		err = inv.writeVerification(res)
+	}
+	return join(err, verdict(res))
+}
+
+// verdict is nil for a repository in which everything is as it was written.
+func verdict(res engine.VerifyResult) error {
+	switch {
+	case len(res.Damage) > 0:
+		return &hinted{
+			fmt.Errorf("%w: %d of %s", errDamage, len(res.Damage), count(res.Objects, "object")),
+			"make a new full backup with `purser backup --full`; earlier sets without damage restore with --time",
+		}
+	case len(res.Differences) > 0:
+		return &hinted{
+			fmt.Errorf("%s between the backup and the source", count(len(res.Differences), "difference")),
+			"what has changed since the backup differs too; the next backup takes it up",
+		}
+	}
+	return nil
+}
+
+func (inv *invocation) writeVerification(res engine.VerifyResult) error {
+	t := &table{right: map[int]bool{1: true}}
+	if len(res.Damage) > 0 {
+		t.add("SET", "VOLUME", "OBJECT", "DAMAGE")
+	}
+	for _, d := range res.Damage {
+		volume := "-"
+		if d.Volume > 0 {
+			volume = strconv.Itoa(d.Volume)
+		}
+		t.add(formatTime(d.Set.In(inv.location())), volume, printable(d.Object), printable(d.Err.Error()))
+	}
+	if err := t.write(inv.stdout); err != nil {
+		return err
+	}
+	for _, line := range res.Differences {
+		if _, err := fmt.Fprintf(inv.stdout, "differs: %s\n", printable(line)); err != nil {
+			return err
+		}
+	}
+	checked := fmt.Sprintf("verified %s in %s (%s)", count(res.Objects, "object"), count(res.Sets, "set"), formatSize(res.Bytes))
+	if inv.flags.data && len(res.Damage) == 0 {
+		checked += fmt.Sprintf(", compared %s with the source", count(res.Files, "file"))
+	}
+	if len(res.Damage)+len(res.Differences) == 0 {
+		checked += ": all good"
+	}
+	_, err := fmt.Fprintln(inv.stdout, checked)
+	return err
+}
+
+// verification is the JSON form of a result.
+type verification struct {
+	URL         string   `json:"url"`
+	Sets        int      `json:"sets"`
+	Objects     int      `json:"objects"`
+	Bytes       int64    `json:"bytes"`
+	Files       int      `json:"files"`
+	Damage      []damage `json:"damage"`
+	Differences []string `json:"differences"`
+}
+
+type damage struct {
+	Set    time.Time `json:"set"`
+	Volume *int      `json:"volume"`
+	Object string    `json:"object"`
+	Error  string    `json:"error"`
+}
+
+func newVerification(url string, res engine.VerifyResult, loc *time.Location) verification {
+	v := verification{
+		URL: url, Sets: res.Sets, Objects: res.Objects, Bytes: res.Bytes, Files: res.Files,
+		Damage: []damage{}, Differences: append([]string{}, res.Differences...),
+	}
+	for _, d := range res.Damage {
+		one := damage{Set: d.Set.In(loc), Object: d.Object, Error: d.Err.Error()}
+		if d.Volume > 0 {
+			one.Volume = &d.Volume
+		}
+		v.Damage = append(v.Damage, one)
+	}
+	return v
+}
