@@ -101,6 +101,7 @@ shell_tree() {
 }
 
 # What `docker import` puts on images that stand in for official ones, so that they can be told apart and removed.
+# shellcheck disable=SC2034 # the scripts that source this use it
 stand_in_label=io.purser.stand-in
 
 # need_go: sees to it that `go` is one that can build this module. Debian 12's own is too old to fetch a newer one.
