@@ -9,6 +9,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // purser is one installation: where it runs, what it backs up, and to where.
@@ -228,12 +229,27 @@ func (p *purser) duplicity(args ...string) string {
 	if err := os.Mkdir(gnupg, 0o700); err != nil {
 		p.w.t.Fatal(err)
 	}
+	p.waitForNewestSet()
 	args = append([]string{"restore", "--archive-dir", filepath.Join(dir, "archive")}, args...)
 	r := p.w.command([]string{"PASSPHRASE=" + passphrase, "GNUPGHOME=" + gnupg}, "duplicity", append(args, "file://"+p.target, dest)...).run()
 	if r.code != 0 {
 		p.w.t.Fatalf("duplicity: %s", r)
 	}
 	return dest
+}
+
+// waitForNewestSet waits for the time of the newest set. Of two sets that were
+// made within one second the later one bears the next second, and duplicity
+// takes no set that is later than now.
+func (p *purser) waitForNewestSet() {
+	p.w.t.Helper()
+	chains := p.sets().Chains
+	sets := chains[len(chains)-1].Sets
+	newest, err := time.Parse(time.RFC3339, sets[len(sets)-1].Time)
+	if err != nil {
+		p.w.t.Fatal(err)
+	}
+	p.w.eventually("the newest set is not later than now", func() bool { return !time.Now().Before(newest) })
 }
 
 // killable starts a command and returns how to kill purser itself, at once and
