@@ -30,8 +30,12 @@ const (
 // had them (0 0 3 * * *), the five of cron (0 3 * * *), @yearly, @monthly,
 // @weekly, @daily, @hourly, or "@every 6h" counted from the time given to Next.
 // Where both the day of the month and the day of the week are given, either is
-// enough. A time that the clock skips in spring is due just as long after the
-// gap's start as it was into the gap, so a daily run at 02:30 comes at 03:30.
+// enough.
+//
+// Where the clock is changed for summer, it is as with Debian's cron: what is
+// due at certain hours comes once on each day, right after the gap if the clock
+// skips its time, and the first time if the clock shows it twice. What is due in
+// every hour, as */15 of the minutes, follows the real clock.
 //
 // A fault is an *Error, which has a hint.
 func Parse(expr string) (Schedule, error) {
@@ -61,7 +65,10 @@ func Parse(expr string) (Schedule, error) {
 	if spec.Next(time.Date(1999, 12, 31, 0, 0, 0, 0, time.UTC)).IsZero() {
 		return nil, &Error{Expr: expr, Err: errors.New("no such day ever comes"), hint: "choose a day of the month that the month has"}
 	}
-	return &calendar{spec}, nil
+	if spec.Hour&everyHour == everyHour {
+		return &hourly{spec}, nil
+	}
+	return &daily{spec}, nil
 }
 
 // explain finds the field at fault by trying each alone.
@@ -113,29 +120,68 @@ func (e *Error) Unwrap() error { return e.Err }
 // Hint says how to write it.
 func (e *Error) Hint() string { return e.hint }
 
-// calendar is a schedule of days and hours. The parser's own leaves out the
-// times that the clock skips in spring, and whole days where the clock moves by
-// half an hour: a nightly backup would be missing.
-type calendar struct{ spec *cron.SpecSchedule }
-
-func (c *calendar) Next(t time.Time) time.Time {
-	next := c.spec.Next(t)
-	// What would be next on a clock that is never moved?
-	due := c.spec.Next(wall(t))
-	if due.IsZero() {
-		return next
-	}
-	at := time.Date(due.Year(), due.Month(), due.Day(), due.Hour(), due.Minute(), due.Second(), 0, t.Location())
-	// If there is no such time, time.Date may fall on either side of the gap;
-	// take the later.
-	at = at.Add(max(due.Sub(wall(at)), 0))
-	if at.After(t) && (next.IsZero() || at.Before(next)) {
-		return at
-	}
-	return next
-}
+// everyHour is the bits of an hour field that takes all hours.
+const everyHour = 1<<24 - 1
 
 // wall gives what the clock on the wall shows at t, as if that were UTC.
 func wall(t time.Time) time.Time {
 	return time.Date(t.Year(), t.Month(), t.Day(), t.Hour(), t.Minute(), t.Second(), t.Nanosecond(), time.UTC)
+}
+
+// daily is a schedule with fixed hours. The parser's own would leave out what
+// the clock skips in spring and repeat what it shows twice in autumn.
+type daily struct{ spec *cron.SpecSchedule }
+
+func (d *daily) Next(t time.Time) time.Time {
+	// What is shown later happens later, or at the same time where the clock
+	// skips it: nothing before the first due time that lies after t is missed.
+	for due := d.spec.Next(wall(t)); !due.IsZero(); due = d.spec.Next(due) {
+		if at := first(due, t.Location()); at.After(t) {
+			return at
+		}
+	}
+	return time.Time{}
+}
+
+// first gives the first moment at which a clock in loc shows shown, or if it
+// skips that, the end of the gap.
+func first(shown time.Time, loc *time.Location) time.Time {
+	at := time.Date(shown.Year(), shown.Month(), shown.Day(), shown.Hour(), shown.Minute(), shown.Second(), 0, loc)
+	since, until := at.ZoneBounds()
+	switch order := wall(at).Compare(shown); {
+	case order > 0:
+		return since
+	case order < 0:
+		return until
+	case since.IsZero():
+		return at
+	}
+	_, offset := since.Add(-time.Second).Zone()
+	earlier := shown.Add(-time.Duration(offset) * time.Second).In(loc)
+	if earlier.Before(since) && wall(earlier).Equal(shown) {
+		return earlier
+	}
+	return at
+}
+
+// hourly is a schedule that comes in every hour. It follows the real clock:
+// what the clock skips takes no time, and an hour shown twice is two hours.
+type hourly struct{ spec *cron.SpecSchedule }
+
+func (h *hourly) Next(t time.Time) time.Time {
+	loc, shown := t.Location(), wall(t)
+	for {
+		_, offset := t.Zone()
+		_, until := t.ZoneBounds()
+		due := h.spec.Next(shown)
+		if due.IsZero() {
+			return due
+		}
+		at := due.Add(-time.Duration(offset) * time.Second).In(loc)
+		if until.IsZero() || at.Before(until) {
+			return at
+		}
+		// From there on the clock shows something else.
+		t, shown = until, wall(until).Add(-time.Second)
+	}
 }
