@@ -14,7 +14,6 @@ import (
 
 	"github.com/ProtonMail/go-crypto/ocb"
 	"github.com/ProtonMail/go-crypto/openpgp/packet"
-	"github.com/ProtonMail/go-crypto/openpgp/s2k"
 )
 
 var (
@@ -163,7 +162,7 @@ func agentS2K(protected *sexp, phrase []byte) (block cipher.Block, iv []byte, er
 		return nil, nil, errProtection
 	}
 	key := make([]byte, 16)
-	s2k.Iterated(key, sha1.New(), phrase, salt, int(count))
+	iterated(key, sha1.New(), phrase, salt, int(count))
 	block, err = aes.NewCipher(key)
 	return block, iv, err
 }

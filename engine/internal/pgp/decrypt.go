@@ -219,7 +219,7 @@ func (d *Decryptor) sessionKey(body []byte) (id byte, key []byte, ok bool) {
 		return 0, nil, false
 	}
 	rest := bytes.NewReader(body[2:])
-	derive, err := s2k.Parse(rest)
+	derive, err := parseS2K(rest)
 	if err != nil {
 		return 0, nil, false
 	}

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/ProtonMail/go-crypto/openpgp/packet"
-	"github.com/ProtonMail/go-crypto/openpgp/s2k"
 	"github.com/klauspost/compress/zlib"
 
 	"github.com/purser-backup/purser/internal/secret"
@@ -116,7 +115,7 @@ func newPhraseKey(pass secret.String, rand io.Reader) (*phraseKey, error) {
 	if _, err := io.ReadFull(rand, k.salt[:]); err != nil {
 		return nil, fmt.Errorf("draw salt: %w", err)
 	}
-	s2k.Iterated(k.key[:], sha256.New(), in, k.salt[:], s2kCount)
+	iterated(k.key[:], sha256.New(), in, k.salt[:], s2kCount)
 	return k, nil
 }
 
