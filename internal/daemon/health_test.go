@@ -125,7 +125,7 @@ func TestStatusTellsWhatIsWrong(t *testing.T) {
 		"the last run is incomplete",
 		"shop/x: conflict",
 		"shop/web: label is unknown",
-		"shop/cache: gone since 2026-05-20T00:00:00Z, its last dump is kept",
+		"shop/cache: gone since 2026-05-20T00:00:00Z, its last dump is kept until 2026-05-20T00:00:00Z",
 		"dump of shop/db: exit status 2",
 	}
 	if diff := cmp.Diff(want, status.Wrong); diff != "" {

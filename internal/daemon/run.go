@@ -143,6 +143,7 @@ func (r *run) discoverAndDump(ctx context.Context) error {
 		return err
 	}
 	r.noteDiscovery(all)
+	r.dropStale(ctx)
 	wanted := all.wanted()
 	if len(wanted) == 0 && r.leftovers == nil {
 		return nil // the source path may then be read-only
@@ -221,7 +222,7 @@ func (r *run) noteDiscovery(all Discovery) {
 		r.missing = append(r.missing, &incomplete{err})
 	}
 	for _, gone := range r.history.noteGone(known, r.now()) {
-		r.log.Warn("service is gone: its last dump is kept", "service", gone.ID, "since", gone.GoneSince)
+		r.log.Warn("service is gone: its last dump is kept", "service", gone.ID, "since", gone.GoneSince, "until", gone.staleFrom(r.cfg.StaleAfter))
 	}
 }
 

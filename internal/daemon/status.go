@@ -63,7 +63,7 @@ func ReadStatus(cfg *config.Config, now time.Time) (Status, error) {
 	if h.LastComplete != nil {
 		status.LastComplete = &h.LastComplete.Started
 	}
-	status.Wrong = wrong(&h, alive)
+	status.Wrong = wrong(cfg, &h, alive)
 	dead, err := s.dead()
 	if err != nil {
 		return Status{}, err
@@ -80,7 +80,7 @@ func ReadStatus(cfg *config.Config, now time.Time) (Status, error) {
 }
 
 // wrong lists what a person should look after.
-func wrong(h *history, alive bool) []string {
+func wrong(cfg *config.Config, h *history, alive bool) []string {
 	list := []string{}
 	if !alive {
 		list = append(list, "the daemon is not running")
@@ -104,7 +104,8 @@ func wrong(h *history, alive bool) []string {
 		case s.Error != "":
 			list = append(list, s.Error) // it names the service
 		case !s.GoneSince.IsZero():
-			list = append(list, fmt.Sprintf("%s: gone since %s, its last dump is kept", s.ID, s.GoneSince.Format(time.RFC3339)))
+			list = append(list, fmt.Sprintf("%s: gone since %s, its last dump is kept until %s", s.ID,
+				s.GoneSince.Format(time.RFC3339), s.staleFrom(cfg.StaleAfter).Format(time.RFC3339)))
 		}
 	}
 	return list
