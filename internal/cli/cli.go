@@ -22,13 +22,7 @@ var version string
 // lines to stderr. A missing passphrase is asked for when stdin is a terminal.
 // When ctx is cancelled the command stops cleanly.
 func Run(ctx context.Context, args, env []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	inv := &invocation{env: env, stdin: stdin, stdout: stdout, stderr: stderr, now: time.Now}
-	err := inv.execute(ctx, args)
-	if ctx.Err() != nil && isCancelled(err) {
-		err = errInterrupted
-	}
-	printErrors(stderr, err)
-	return exitCode(err)
+	return newInvocation(env, stdin, stdout, stderr).run(ctx, args)
 }
 
 // invocation is one command line on its way: what the process was given, and
@@ -38,6 +32,7 @@ type invocation struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
 	now            func() time.Time
+	configDir      string
 
 	cfg    *config.Config // once it was read
 	global globalFlags
@@ -51,6 +46,19 @@ type globalFlags struct {
 	url, source, archiveDir, logLevel string
 	output                            string
 	help                              bool
+}
+
+func newInvocation(env []string, stdin io.Reader, stdout, stderr io.Writer) *invocation {
+	return &invocation{env: env, stdin: stdin, stdout: stdout, stderr: stderr, now: time.Now, configDir: configDir}
+}
+
+func (inv *invocation) run(ctx context.Context, args []string) int {
+	err := inv.execute(ctx, args)
+	if ctx.Err() != nil && isCancelled(err) {
+		err = errInterrupted
+	}
+	printErrors(inv.stderr, err)
+	return exitCode(err)
 }
 
 func (inv *invocation) execute(ctx context.Context, args []string) error {

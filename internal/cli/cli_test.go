@@ -46,7 +46,9 @@ func (b *bench) runContext(ctx context.Context, args ...string) (stdout, stderr 
 		}
 		return l
 	}
-	code = Run(ctx, in(args), in(b.env), strings.NewReader(""), &out, &errs)
+	inv := newInvocation(in(b.env), strings.NewReader(""), &out, &errs)
+	inv.configDir = b.root
+	code = inv.run(ctx, in(args))
 	return b.plain(out.String()), b.plain(errs.String()), code
 }
 

@@ -36,3 +36,15 @@ func TestConfig(t *testing.T) {
 		t.Error("a secret is shown")
 	}
 }
+
+func TestFileOfSettings(t *testing.T) {
+	b := newBench(t)
+	b.write("purser.yml", "backup_duplicity_volsize: 50\nBACKUP_DUPLICITY_VOLSZIE: 60\n")
+	const want = "error: BACKUP_DUPLICITY_VOLSZIE (from file ROOT/purser.yml line 2): no such setting\n" +
+		"hint: write BACKUP_DUPLICITY_VOLSIZE if that was meant, else take it out\n"
+	b.bad(2, want, "config")
+	b.write("purser.yml", "backup_duplicity_volsize: 50\n")
+	if out := shape(b.good("config")); !strings.Contains(out, "BACKUP_DUPLICITY_VOLSIZE  50  file ROOT/purser.yml line 1\n") {
+		t.Errorf("config:\n%s", out)
+	}
+}

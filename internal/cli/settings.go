@@ -16,8 +16,12 @@ import (
 	"github.com/purser-backup/purser/internal/secret"
 )
 
-// recipes is where the user's index and templates are, as with rancher-backup.
-const recipes = "/opt/backup/config"
+const (
+	// configDir is where the user's index and templates are, as with
+	// rancher-backup, and a file of settings.
+	configDir    = "/opt/backup/config"
+	settingsFile = "purser.yml"
+)
 
 // The log levels of commands that only look, and of those that work.
 const (
@@ -34,7 +38,7 @@ func (inv *invocation) config() (*config.Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	cfg, err := config.Load(inv.env, overrides)
+	cfg, err := config.Load(inv.env, overrides, filepath.Join(inv.configDir, settingsFile))
 	if err != nil {
 		return nil, err
 	}
@@ -100,7 +104,7 @@ func (inv *invocation) options(usual slog.Level) (daemon.Options, error) {
 		return daemon.Options{}, err
 	}
 	now := func() time.Time { return inv.now().In(inv.location()) }
-	return daemon.Options{Config: cfg, Log: log, Now: now, Rand: rand.Reader, Recipes: recipes}, nil
+	return daemon.Options{Config: cfg, Log: log, Now: now, Rand: rand.Reader, Recipes: inv.configDir}, nil
 }
 
 // daemon returns the parts put together, for a command that needs no key.

@@ -19,7 +19,7 @@ import (
 
 func load(t *testing.T, environ ...string) *config.Config {
 	t.Helper()
-	c, err := config.Load(environ, nil)
+	c, err := config.Load(environ, nil, "")
 	if err != nil {
 		t.Fatalf("load %q: %v", environ, err)
 	}
@@ -194,7 +194,7 @@ func TestOrigins(t *testing.T) {
 	}
 	c, err := config.Load([]string{
 		"BACKUP_DUPLICITY_volsize_FILE=" + path, "backup-duplicity-url=ftp://me:pw@h", "PASSPHRASE=pp", "DEBUG=", "BACKUP_SCOPE=project",
-	}, map[string]string{"BACKUP_SCOPE": "all", "BACKUP_ARCHIVE_DIR": "/state", "BACKUP_INSTANCE": ""})
+	}, map[string]string{"BACKUP_SCOPE": "all", "BACKUP_ARCHIVE_DIR": "/state", "BACKUP_INSTANCE": ""}, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -226,14 +226,14 @@ func TestOrigins(t *testing.T) {
 // An override also sets aside what is wrong with the variable it overrides.
 func TestOverrideWins(t *testing.T) {
 	environ := []string{"BACKUP_CRON_SCHEDULE=nonsense", "BACKUP_DUPLICITY_VOLSIZE=1", "BACKUP_DUPLICITY_volsize=2"}
-	c, err := config.Load(environ, map[string]string{"BACKUP_CRON_SCHEDULE": "@daily", "BACKUP_DUPLICITY_VOLSIZE": "3"})
+	c, err := config.Load(environ, map[string]string{"BACKUP_CRON_SCHEDULE": "@daily", "BACKUP_DUPLICITY_VOLSIZE": "3"}, "")
 	if err != nil {
 		t.Fatal(err)
 	}
 	if c.VolumeSize != 3<<20 || c.CronSchedule != "@daily" {
 		t.Errorf("got %d, %q", c.VolumeSize, c.CronSchedule)
 	}
-	if _, err := config.Load(nil, map[string]string{"BACKUP_NONSENSE": "x"}); err == nil {
+	if _, err := config.Load(nil, map[string]string{"BACKUP_NONSENSE": "x"}, ""); err == nil {
 		t.Error("an override of nothing is accepted")
 	}
 }

@@ -35,7 +35,7 @@ func (e *Error) Unwrap() []error {
 
 // Fault is one thing that is wrong.
 type Fault struct {
-	Name   string // the variable, canonical
+	Name   string // the variable, canonical; empty where the file of settings is at fault
 	Value  string // quoted in the message; empty for a secret
 	Origin Origin
 	Err    error
@@ -44,7 +44,10 @@ type Fault struct {
 
 func (f *Fault) Error() string {
 	where := ""
-	if f.Origin.Kind == File || f.Origin.Kind == Environment && f.Origin.Name != f.Name {
+	switch {
+	case f.Name == "": // of a file of settings as a whole
+		return fmt.Sprintf("%s: %v", f.Origin, f.Err)
+	case f.Origin.Kind == File, f.Origin.Kind == Document, f.Origin.Kind == Environment && f.Origin.Name != f.Name:
 		where = fmt.Sprintf(" (from %s)", f.Origin)
 	}
 	if f.Value == "" {
@@ -74,12 +77,14 @@ const (
 	Environment
 	File // named by a variable that ends in _FILE
 	Override
+	Document // the file of settings
 )
 
 // Origin is where a value came from.
 type Origin struct {
 	Kind Kind
 	Name string // the variable as it was spelt, or the file's path
+	Line int    // in the file of settings, 0 if unknown
 }
 
 func (o Origin) String() string {
@@ -90,6 +95,11 @@ func (o Origin) String() string {
 		return "file " + o.Name
 	case Override:
 		return "command line"
+	case Document:
+		if o.Line > 0 {
+			return fmt.Sprintf("file %s line %d", o.Name, o.Line)
+		}
+		return "file " + o.Name
 	}
 	return "default"
 }

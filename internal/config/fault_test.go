@@ -12,7 +12,7 @@ import (
 
 func faults(t *testing.T, environ ...string) []*config.Fault {
 	t.Helper()
-	c, err := config.Load(environ, nil)
+	c, err := config.Load(environ, nil, "")
 	if err == nil {
 		return nil
 	}

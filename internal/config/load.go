@@ -20,7 +20,8 @@ const (
 
 // Load reads the configuration from an environment, a list of NAME=VALUE as
 // os.Environ gives it, and from overrides, which are keyed by canonical name
-// and win. It opens the files that NAME_FILE variables name.
+// and win. What neither has comes from file, a YAML file of settings, if there
+// is one. Load opens the files that NAME_FILE variables name.
 //
 // The case of names does not matter, and a dash is an underscore. An empty
 // value is the same as none. The last line break of a file is not part of the
@@ -29,11 +30,12 @@ const (
 //
 // The error is an *Error with all that is wrong; each *Fault in it has a hint.
 // A missing target is no fault here: see CheckTarget.
-func Load(environ []string, overrides map[string]string) (*Config, error) {
+func Load(environ []string, overrides map[string]string, file string) (*Config, error) {
 	c := &Config{Location: time.Local}
 	l := &loader{config: c, given: map[string][]given{}}
 	table := variables(c)
 	l.collect(environ, table)
+	l.readSettings(file, table)
 	l.checkOverrides(overrides, table)
 	for _, v := range table {
 		l.load(v, overrides[v.name])
@@ -45,13 +47,18 @@ func Load(environ []string, overrides map[string]string) (*Config, error) {
 	return c, nil
 }
 
-// given is a variable as it stands in the environment.
-type given struct{ name, value string }
+// given is a setting as it stands in the environment or in a file of settings.
+type given struct {
+	name, value string
+	line        int // in the file
+}
 
 type loader struct {
-	config *Config
-	given  map[string][]given // by canonical name, also with _FILE
-	faults []*Fault
+	config   *Config
+	given    map[string][]given // of the environment, by canonical name, also with _FILE
+	document map[string][]given // of the file of settings, likewise
+	path     string             // of that file
+	faults   []*Fault
 }
 
 // canonical gives the one spelling of a name.
@@ -61,17 +68,14 @@ func canonical(name string) string {
 
 // collect sorts the environment by canonical names.
 func (l *loader) collect(environ []string, table []variable) {
-	known := map[string]bool{}
-	for _, v := range table {
-		known[v.name], known[v.name+fileSuffix] = true, true
-	}
+	known := names(table)
 	var rest []given
 	for _, line := range environ {
 		name, value, ok := strings.Cut(line, "=")
 		if !ok || name == "" || value == "" {
 			continue
 		}
-		rest = append(rest, given{name, value})
+		rest = append(rest, given{name: name, value: value})
 	}
 	ours := l.confd(rest)
 	for _, g := range rest {
@@ -135,7 +139,7 @@ func sections() []string {
 }
 
 func (l *loader) fault(g given, err error, hint string) {
-	l.faults = append(l.faults, &Fault{Name: g.name, Value: g.value, Origin: Origin{Environment, g.name}, Err: err, hint: hint})
+	l.faults = append(l.faults, &Fault{Name: g.name, Value: g.value, Origin: Origin{Kind: Environment, Name: g.name}, Err: err, hint: hint})
 }
 
 func (l *loader) checkOverrides(overrides map[string]string, table []variable) {
@@ -190,12 +194,17 @@ func split(err error) []error {
 	return []error{err}
 }
 
-// find gives the value of a variable from the environment, a file, or by
-// default.
+// find gives the value of a variable from the environment, from the file of
+// settings, or by default. Either place may name a file that holds the value.
 func (l *loader) find(v variable) (string, Origin, *Fault) {
+	origin := func(g given) Origin { return Origin{Kind: Environment, Name: g.name} }
 	values, files := l.given[v.name], l.given[v.name+fileSuffix]
+	if len(values)+len(files) == 0 {
+		origin = func(g given) Origin { return Origin{Document, l.path, g.line} }
+		values, files = l.document[v.name], l.document[v.name+fileSuffix]
+	}
 	bad := func(g given, hint, format string, args ...any) (string, Origin, *Fault) {
-		return "", Origin{}, &Fault{Name: v.name, Origin: Origin{Environment, g.name}, Err: fmt.Errorf(format, args...), hint: hint}
+		return "", Origin{}, &Fault{Name: v.name, Origin: origin(g), Err: fmt.Errorf(format, args...), hint: hint}
 	}
 	for _, list := range [][]given{values, files} {
 		for _, g := range list {
@@ -208,13 +217,13 @@ func (l *loader) find(v variable) (string, Origin, *Fault) {
 	case len(values) > 0 && len(files) > 0:
 		return bad(values[0], "unset one of them", "both %s and %s are set", values[0].name, files[0].name)
 	case len(values) > 0:
-		return values[0].value, Origin{Environment, values[0].name}, nil
+		return values[0].value, origin(values[0]), nil
 	case len(files) > 0:
 		value, err := readFile(files[0].value)
 		if err != nil {
 			return bad(files[0], "check that the file is there, is readable and has the value in it", "%w", err)
 		}
-		return value, Origin{File, files[0].value}, nil
+		return value, Origin{Kind: File, Name: files[0].value}, nil
 	}
 	return v.def, Origin{}, nil
 }

@@ -152,7 +152,7 @@ func newBench(t *testing.T, env ...string) *bench {
 	if !slices.ContainsFunc(env, func(v string) bool { return strings.HasPrefix(v, "PASSPHRASE=") }) {
 		env = append(env, "BACKUP_DUPLICITY_OPTIONS=--no-encryption")
 	}
-	cfg, err := config.Load(env, nil)
+	cfg, err := config.Load(env, nil, "")
 	b.must(t, err)
 	b.Daemon, err = New(Options{
 		Config: cfg, Rand: rand.Reader, Recipes: filepath.Join(b.root, "recipes"),
@@ -211,11 +211,16 @@ func (b *bench) run(t *testing.T, want Result, wrong ...string) *Run {
 // not there.
 func (b *bench) restored(t *testing.T, path string) string {
 	t.Helper()
+	return b.restoredAt(t, path, time.Time{})
+}
+
+func (b *bench) restoredAt(t *testing.T, path string, at time.Time) string {
+	t.Helper()
 	repo, err := OpenRepository(t.Context(), b.opt)
 	b.must(t, err)
 	defer repo.Close()
 	dest := filepath.Join(t.TempDir(), "restored")
-	_, err = repo.Restore(t.Context(), dest, engine.RestoreOptions{})
+	_, err = repo.Restore(t.Context(), dest, engine.RestoreOptions{Time: at})
 	b.must(t, err)
 	content, err := os.ReadFile(filepath.Join(dest, path))
 	if errors.Is(err, os.ErrNotExist) {
@@ -452,7 +457,7 @@ func TestBackupLeavesOutItself(t *testing.T) {
 	cfg, err := config.Load([]string{
 		"BACKUP_DUPLICITY_URL=file://" + target, "BACKUP_DUPLICITY_OPTIONS=--no-encryption",
 		"BACKUP_DUPLICITY_SOURCE_PATH=" + filepath.Join(b.root, "source"), "BACKUP_ARCHIVE_DIR=" + filepath.Join(b.root, "source/state"),
-	}, nil)
+	}, nil, "")
 	b.must(t, err)
 	b.opt.Config, b.cfg, b.state = cfg, cfg, newState(cfg.ArchiveDir)
 	for range 2 {
