@@ -116,7 +116,7 @@ func TestChoice(t *testing.T) {
 	_, err := k.signer(a.gone, nil, now)
 	wantKeyError(t, err, "no use for signing", "revoked")
 	_, err = k.signer("old", nil, now)
-	wantKeyError(t, err, "several keys", "Old <old", "Old <renewed")
+	wantKeyError(t, err, "no use for signing", "Old <old", "Old <renewed", "expired")
 }
 
 // A signature of a key that has expired since still counts; one of a revoked

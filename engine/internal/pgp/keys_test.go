@@ -30,7 +30,7 @@ func newWorld(t *testing.T) world {
 	h := newHome(t)
 	return world{
 		home:  h,
-		rita:  h.generate(t, pass, "Rita <rita@example.org>", "rsa3072 sign", "rsa3072 encr"),
+		rita:  h.generate(t, pass, "Rita <rita@example.org>", "rsa2048 sign", "rsa3072 encr"),
 		eddie: h.generate(t, "", "Eddie <eddie@example.org>", "ed25519 sign", "cv25519 encr"),
 		nina: h.generate(t, pass, "Nina <nina@example.org>", "nistp256 sign", "nistp384 encr",
 			"nistp521 encr", "brainpoolP256r1 encr", "brainpoolP384r1 encr", "brainpoolP512r1 encr", "secp256k1 encr", "elg2048 encr", "dsa2048 sign"),
@@ -140,11 +140,11 @@ func (w world) forms(t *testing.T) {
 	imported := newHome(t, "disable-extended-key-format")
 	imported.run(t, "", secretKeys, "--import") // leaves openpgp-native
 	old := newHome(t, "disable-extended-key-format")
-	old.generate(t, pass, "Rita <rita@example.org>", "rsa2048 sign", "rsa2048 encr") // sha1-aes-cbc
+	old.generate(t, pass, "Rita <rita@example.org>", "rsa2048 sign,encr") // sha1-aes-cbc
 	old.generate(t, "", "Eddie <eddie@example.org>", "ed25519 sign", "cv25519 encr")
 	extended := newHome(t, "enable-extended-key-format")
 	extended.generate(t, pass, "Rita <rita@example.org>", "ed25519 sign", "cv25519 encr") // ocb
-	extended.generate(t, "", "Eddie <eddie@example.org>", "rsa2048 sign", "rsa2048 encr")
+	extended.generate(t, "", "Eddie <eddie@example.org>", "rsa2048 sign,encr")
 	for name, dir := range map[string]string{
 		"binary":            folder(t, map[string][]byte{"all.gpg": secretKeys}),
 		"armoured":          folder(t, map[string][]byte{"all.asc": export("--armor", "--export-secret-keys")}),

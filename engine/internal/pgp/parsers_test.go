@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"encoding/binary"
 	"encoding/hex"
+	"errors"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -131,3 +133,46 @@ func useKeys(t *testing.T, packets []rawPacket) {
 const samplePrint = "412FB1388B30E65514FCB07C0C245ED0D8599834"
 
 func hexadecimal(b []byte) string { return strings.ToUpper(hex.EncodeToString(b)) }
+
+func sampleRing(t testing.TB) *Keyring {
+	t.Helper()
+	return readKeyring(t, folder(t, map[string][]byte{"key.asc": sampleKey(t)}))
+}
+
+// Whatever is accepted, to a key and signed, is what was written.
+func FuzzDecryptWithKey(f *testing.F) {
+	k := sampleRing(f)
+	d := decryptor(f, DecryptOptions{Keyring: k, SignKey: samplePrint})
+	for _, o := range []EncryptOptions{{Recipients: []string{samplePrint}}, {Hidden: []string{samplePrint}}} {
+		o.Keyring, o.SignKey = k, samplePrint
+		f.Add(encrypt(f, encryptor(f, o), []byte("seed")))
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if got, err := d.all(b); err == nil && string(got) != "seed" {
+			t.Errorf("%x was accepted as %q", b, got)
+		}
+	})
+}
+
+// One Encryptor and one Decryptor serve many goroutines.
+func TestConcurrentUse(t *testing.T) {
+	k := sampleRing(t)
+	e := encryptor(t, EncryptOptions{Recipients: []string{samplePrint}, Hidden: []string{"sample"}, SignKey: "sample", Keyring: k})
+	d := decryptor(t, DecryptOptions{Keyring: k, SignKey: "sample"})
+	var all sync.WaitGroup
+	for i := range 8 {
+		all.Go(func() {
+			plain := sample(1000 + i)
+			var out bytes.Buffer
+			w, err := e.Encrypt(&out)
+			if err == nil {
+				_, err = w.Write(plain)
+			}
+			if err = errors.Join(err, w.Close()); err != nil {
+				t.Error(err)
+			}
+			reads(t, "concurrently", d, out.Bytes(), plain)
+		})
+	}
+	all.Wait()
+}
