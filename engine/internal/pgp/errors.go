@@ -45,7 +45,7 @@ func (k *Keyring) keyError(name, hint, format string, args ...any) *KeyError {
 }
 
 const (
-	hintPassphrase = "set PASSPHRASE (or PASSPHRASE_FILE) to the passphrase of the secret key"
+	hintPassphrase = "set PASSPHRASE (or PASSPHRASE_FILE) to the passphrase of the secret key, SIGN_PASSPHRASE for one that only signs"
 	hintImport     = "put the key there: gpg --export --armor KEY > FILE.asc, for the secret one gpg --export-secret-keys"
 )
 

@@ -1,9 +1,14 @@
 // Package pgp encrypts and decrypts the objects of a repository: one OpenPGP
 // message each, as GnuPG reads and writes it (RFC 4880; FORMAT.md "Encryption").
 //
+// A message is for a passphrase (3.7, 5.3) or for public keys (5.1), and may be
+// signed inside (5.4). Keys are read from a folder such as GnuPG's home, in every
+// form that GnuPG leaves there: key files, keyrings, the keybox, and the agent's
+// own files with secret keys, which are found by keygrip. gpg isn't run.
+//
 // Packet framing and the integrity-protected packet are written here, over the
 // standard library's AES, CFB and SHA-1: that is where the time goes. Parsing
-// of foreign packets and key derivation are go-crypto's.
+// of foreign packets, and what is done with keys, are go-crypto's.
 package pgp
 
 import (
