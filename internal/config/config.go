@@ -37,6 +37,8 @@ type Config struct {
 	Passphrase             secret.String // [PASSPHRASE]
 	SignPassphrase         secret.String // [SIGN_PASSPHRASE]
 	NoEncryption           bool          // --no-encryption is in [BACKUP_DUPLICITY_OPTIONS]
+	Retries                int           // --num-retries in them, 0 if not given
+	RetryDelay             time.Duration // --backend-retry-delay in them, 0 if not given
 
 	Instance   string        // empty: the daemon finds one [BACKUP_INSTANCE]
 	Scope      string        // [BACKUP_SCOPE]

@@ -7,98 +7,11 @@ import (
 	"strings"
 )
 
-// option is one of duplicity's options in BACKUP_DUPLICITY_OPTIONS. One that
-// is not in the table is refused.
-type option struct {
-	name  string
-	value bool // it takes one
-	// Exactly one of these says what becomes of it.
-	apply    func(c *Config) // honoured
-	needless string          // understood; why it has no effect here
-	refused  string          // impossible here; what to do instead
-}
-
-const (
-	setVariable = "set the variable "
-	laterSSH    = "targets over SSH are not supported yet"
-	laterS3     = "targets on S3 are not supported yet"
-	laterGPG    = "public keys are not supported yet; encrypt with PASSPHRASE"
-	laterSelect = "choosing files is not supported yet; mount below the source path only what is to be backed up"
-	noLayout    = "purser keeps duplicity's standard object names; take the option out"
-	inCommand   = "this belongs to a command, not to every run; take it out"
-)
-
-// options knows duplicity 0.8's options, old spellings included, where there is
-// more to say about one than that it is not supported.
-func options() []option {
-	return []option{
-		{name: "--no-encryption", apply: func(c *Config) { c.NoEncryption = true }},
-
-		{name: "--asynchronous-upload", needless: "uploads always run beside the reading"},
-		{name: "--allow-source-mismatch", needless: "a backup may come from another host at any time"},
-		{name: "--verbosity", value: true, needless: "the variable DEBUG turns on the detailed log"},
-		{name: "--no-print-statistics", needless: "each run logs one line of figures"},
-		{name: "--progress", needless: "progress is shown on a terminal"},
-		{name: "--progress-rate", value: true, needless: "progress is shown on a terminal"},
-		{name: "--log-timestamp", needless: "the log always has times"},
-		{name: "--use-agent", needless: "no gpg runs"},
-		{name: "--gpg-binary", value: true, needless: "no gpg runs"},
-
-		{name: "--volsize", value: true, refused: setVariable + varVolsize},
-		{name: "--full-if-older-than", value: true, refused: setVariable + varFullIfOlderThan},
-		{name: "--archive-dir", value: true, refused: setVariable + varArchiveDir},
-		{name: "--encrypt-key", value: true, refused: laterGPG},
-		{name: "--encrypt-sign-key", value: true, refused: laterGPG},
-		{name: "--hidden-encrypt-key", value: true, refused: laterGPG},
-		{name: "--sign-key", value: true, refused: laterGPG},
-		{name: "--encrypt-secret-keyring", value: true, refused: laterGPG},
-		{name: "--gpg-options", value: true, refused: laterGPG},
-		{name: "--ssh-options", value: true, refused: laterSSH},
-		{name: "--ssh-option", value: true, refused: laterSSH},
-		{name: "--ssh-askpass", refused: laterSSH},
-		{name: "--scp-command", value: true, refused: laterSSH},
-		{name: "--sftp-command", value: true, refused: laterSSH},
-		{name: "--s3-endpoint-url", value: true, refused: laterS3},
-		{name: "--s3-region-name", value: true, refused: laterS3},
-		{name: "--s3-unencrypted-connection", refused: laterS3},
-		{name: "--s3-european-buckets", refused: laterS3},
-		{name: "--s3-use-new-style", refused: laterS3},
-		{name: "--s3-use-rrs", refused: laterS3},
-		{name: "--s3-use-ia", refused: laterS3},
-		{name: "--s3-use-glacier", refused: laterS3},
-		{name: "--s3-use-server-side-encryption", refused: laterS3},
-		{name: "--include", value: true, refused: laterSelect},
-		{name: "--exclude", value: true, refused: laterSelect},
-		{name: "--include-filelist", value: true, refused: laterSelect},
-		{name: "--exclude-filelist", value: true, refused: laterSelect},
-		{name: "--include-globbing-filelist", value: true, refused: laterSelect},
-		{name: "--exclude-globbing-filelist", value: true, refused: laterSelect},
-		{name: "--include-regexp", value: true, refused: laterSelect},
-		{name: "--exclude-regexp", value: true, refused: laterSelect},
-		{name: "--exclude-if-present", value: true, refused: laterSelect},
-		{name: "--exclude-older-than", value: true, refused: laterSelect},
-		{name: "--exclude-device-files", refused: laterSelect},
-		{name: "--exclude-other-filesystems", refused: laterSelect},
-		{name: "--file-prefix", value: true, refused: noLayout},
-		{name: "--file-prefix-manifest", value: true, refused: noLayout},
-		{name: "--file-prefix-archive", value: true, refused: noLayout},
-		{name: "--file-prefix-signature", value: true, refused: noLayout},
-		{name: "--short-filenames", refused: noLayout},
-		{name: "--old-filenames", refused: noLayout},
-		{name: "--time-separator", value: true, refused: noLayout},
-		{name: "--no-compression", refused: "purser always compresses; take the option out"},
-		{name: "--dry-run", refused: inCommand},
-		{name: "--force", refused: inCommand},
-		{name: "--file-to-restore", value: true, refused: inCommand},
-		{name: "--restore-time", value: true, refused: inCommand},
-		{name: "--time", value: true, refused: inCommand},
-		{name: "--compare-data", refused: inCommand},
-	}
-}
-
 // parseOptions reads BACKUP_DUPLICITY_OPTIONS into c. The value is split as a
-// shell does; --name=value and --name value are the same. All that is wrong
-// comes as one joined error.
+// shell does, and its words are read as duplicity reads them: --name=value and
+// --name value are the same, a long name may be cut short as long as it is the
+// only one that begins so, and -v5 is -v 5. All that is wrong comes as one
+// joined error.
 func parseOptions(c *Config, s string) error {
 	words, err := splitWords(s)
 	if err != nil {
@@ -106,58 +19,88 @@ func parseOptions(c *Config, s string) error {
 	}
 	known := options()
 	var faults []error
-	for i := 0; i < len(words); i++ {
-		name, inline := cutOption(words[i])
-		at := slices.IndexFunc(known, func(o option) bool { return o.name == name })
-		if at < 0 {
-			faults = append(faults, unknownOption(words[i], name, known))
+	for len(words) > 0 {
+		word := words[0]
+		words = words[1:]
+		name, value, inline := cutOption(word)
+		o, err := findOption(known, word, name)
+		if err != nil {
+			faults = append(faults, err)
 			continue
 		}
-		o := known[at]
+		missing := o.values
+		if inline && missing > 0 {
+			missing--
+		}
 		switch {
-		case o.value && !inline:
-			if i++; i == len(words) {
-				faults = append(faults, withHint("write "+name+"=VALUE", "option %s lacks its value", name))
-			}
-		case !o.value && inline:
+		case inline && o.values == 0:
 			faults = append(faults, withHint("write "+name+" alone", "option %s takes no value", name))
+		case missing > len(words):
+			faults = append(faults, withHint("write "+name+"=VALUE", "option %s lacks its value", name))
+			missing = len(words)
+		case missing > 0 && !inline:
+			value = words[0]
 		}
-		switch {
-		case o.apply != nil:
-			o.apply(c)
-		case o.needless != "":
-			c.Notes = append(c.Notes, fmt.Sprintf("%s: %s is not needed: %s", varOptions, name, o.needless))
-		default:
-			faults = append(faults, withHint(o.refused, "option %s is not supported", name))
-		}
+		words = words[missing:]
+		faults = append(faults, o.take(c, name, value)...)
 	}
 	return errors.Join(faults...)
 }
 
-// cutOption gives the name of --name=value, and whether there is a value.
-// -v5 is --verbosity=5.
-func cutOption(word string) (name string, inline bool) {
-	if strings.HasPrefix(word, "-v") {
-		return "--verbosity", word != "-v"
+// take does with an option what is to be done with it.
+func (o *option) take(c *Config, name, value string) []error {
+	switch {
+	case o.apply != nil:
+		if err := o.apply(c, value); err != nil {
+			var inner interface{ Hint() string }
+			errors.As(err, &inner)
+			return []error{withHint(inner.Hint(), "option %s: %w", name, err)}
+		}
+	case o.needless != "":
+		c.Notes = append(c.Notes, fmt.Sprintf("%s: %s is not needed: %s", varOptions, name, o.needless))
+	default:
+		return []error{withHint(o.refused, "option %s is not supported", name)}
 	}
-	name, _, inline = strings.Cut(word, "=")
-	return name, inline
+	return nil
 }
 
-// unknownOption doesn't show what stands behind the name: it may be a password.
-func unknownOption(word, name string, known []option) error {
-	if !strings.HasPrefix(word, "-") || word == "-" {
-		return withHint("write options only; a value that has blanks needs quotes", "a word that is no option")
+// cutOption takes --name=value or -nVALUE apart.
+func cutOption(word string) (name, value string, inline bool) {
+	if strings.HasPrefix(word, "-") && !strings.HasPrefix(word, "--") && len(word) > 2 {
+		return word[:2], word[2:], true
 	}
-	names := make([]string, len(known))
+	name, value, inline = strings.Cut(word, "=")
+	return name, value, inline
+}
+
+// findOption looks a name up. The error doesn't show what stands behind the
+// name: it may be a password.
+func findOption(known []option, word, name string) (*option, error) {
+	if !strings.HasPrefix(word, "-") || word == "-" || word == "--" {
+		return nil, withHint("write options only; a value that has blanks needs quotes", "a word that is no option")
+	}
+	var names, begins []string
+	found := -1
 	for i, o := range known {
-		names[i] = o.name
+		if o.name == name || o.short != 0 && name == string([]byte{'-', o.short}) {
+			return &known[i], nil
+		}
+		names = append(names, o.name)
+		if len(name) > 2 && strings.HasPrefix(o.name, name) {
+			begins, found = append(begins, o.name), i
+		}
 	}
 	hint := "take it out"
-	if near := nearest(name, names); near != "" {
+	switch near := nearest(name, names); {
+	case len(begins) == 1:
+		return &known[found], nil
+	case len(begins) > 1:
+		slices.Sort(begins)
+		return nil, withHint("write one of "+strings.Join(begins, ", "), "option %s stands for several", name)
+	case near != "":
 		hint += ", or write " + near + " if that was meant"
 	}
-	return withHint(hint, "option %s is not supported", name)
+	return nil, withHint(hint, "unknown option %s", name)
 }
 
 // splitWords splits s at blanks as a POSIX shell does, with single quotes,

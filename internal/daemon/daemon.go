@@ -109,7 +109,7 @@ func openStore(ctx context.Context, cfg *config.Config) (*storage.Store, error) 
 	if err := cfg.CheckTarget(); err != nil {
 		return nil, err
 	}
-	store, err := storage.Open(ctx, cfg.URL.Reveal(), storage.Options{})
+	store, err := storage.Open(ctx, cfg.URL.Reveal(), storage.Options{Retries: cfg.Retries, RetryDelay: cfg.RetryDelay})
 	if err != nil {
 		return nil, &ConfigError{err}
 	}
