@@ -162,8 +162,8 @@ func (r *Repository) plan(ctx context.Context, o BackupOptions) (*plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	encrypt := encrypts(r.opt.Passphrase, r.opt.NoEncryption)
-	codec, err := newCodec(&r.opt, encrypt)
+	encrypt := r.opt.encrypts()
+	codec, err := r.newWriter()
 	if err != nil {
 		return nil, err
 	}
@@ -198,6 +198,9 @@ func (r *Repository) checkKey(ctx context.Context, c *Collection, codec *codec, 
 			"set PASSPHRASE or PASSPHRASE_FILE, or BACKUP_DUPLICITY_ENCRYPT_KEY, or write in the clear with BACKUP_DUPLICITY_OPTIONS=--no-encryption")
 	}
 	last := &chain.Sets[len(chain.Sets)-1]
+	if last.Encrypted && len(codec.keys) > 0 {
+		return nil // a backup never needs the secret key
+	}
 	if last.Encrypted {
 		_, err := r.fetchManifest(ctx, codec, *last.manifest)
 		return err
@@ -233,7 +236,7 @@ func (r *Repository) continueChain(ctx context.Context, p *plan, chain *Chain) e
 		m, err = r.manifest(ctx, p.codec, last)
 	}
 	var damaged *CorruptError
-	if errors.As(err, &damaged) {
+	if errors.As(err, &damaged) || isWrongKey(err) && len(p.codec.keys) > 0 {
 		r.opt.Warn("the chain can't be continued, starting a new one", "error", err)
 		return nil
 	}

@@ -1,34 +1,53 @@
 package engine
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/klauspost/compress/gzip"
 
 	"github.com/purser-backup/purser/engine/internal/format"
 	"github.com/purser-backup/purser/engine/internal/pgp"
-	"github.com/purser-backup/purser/internal/secret"
 )
 
 // codec turns plain bytes into stored objects and back.
 type codec struct {
 	encryptor *pgp.Encryptor // nil writes gzip
 	decryptor *pgp.Decryptor
+	keys      []string // that it encrypts to; none with a passphrase
 }
 
-func newCodec(o *Options, encrypt bool) (*codec, error) {
-	decryptor, err := pgp.NewDecryptor(pgp.DecryptOptions{Passphrase: o.Passphrase})
+// newReader returns a codec for restoring: it insists on signatures where a
+// key for them is named.
+func (r *Repository) newReader() (*codec, error) {
+	d, err := pgp.NewDecryptor(pgp.DecryptOptions{Passphrase: r.opt.Passphrase, Keyring: r.keys, SignKey: r.opt.SignKey, Now: r.opt.Now})
+	return &codec{decryptor: d}, err
+}
+
+// newWriter returns a codec for a backup. It reads what the chain has, signed
+// or not.
+func (r *Repository) newWriter() (*codec, error) {
+	o := &r.opt
+	d, err := pgp.NewDecryptor(pgp.DecryptOptions{Passphrase: o.Passphrase, Keyring: r.keys})
 	if err != nil {
 		return nil, err
 	}
-	c := &codec{decryptor: decryptor}
-	if encrypt {
-		if c.encryptor, err = pgp.NewPassphraseEncryptor(o.Passphrase, o.Rand, o.Now); err != nil {
-			return nil, err
-		}
+	c := &codec{decryptor: d, keys: slices.Concat(o.EncryptKeys, o.HiddenKeys)}
+	if !o.encrypts() {
+		return c, nil
 	}
-	return c, nil
+	c.encryptor, err = pgp.NewEncryptor(pgp.EncryptOptions{
+		Passphrase: o.Passphrase, Recipients: o.EncryptKeys, Hidden: o.HiddenKeys, SignKey: o.SignKey,
+		SignPassphrase: o.SignPassphrase, Keyring: r.keys, Rand: o.Rand, Now: o.Now,
+	})
+	return c, err
+}
+
+// encrypts reports whether there is something to encrypt with.
+func (o *Options) encrypts() bool {
+	return !o.NoEncryption && (!o.Passphrase.IsZero() || len(o.EncryptKeys)+len(o.HiddenKeys) > 0)
 }
 
 // suffix is that of the objects that the codec writes. A manifest is never
@@ -91,7 +110,11 @@ func (d *decodeReader) Read(p []byte) (int, error) {
 }
 
 func decodeError(name object, err error) error {
-	if isWrongKey(err) {
+	var key *pgp.KeyError
+	switch {
+	case errors.As(err, &key):
+		return fmt.Errorf("decrypt %s: %w", name, err)
+	case isWrongKey(err):
 		return withHint(fmt.Errorf("decrypt %s: %w", name, ErrWrongKey),
 			"set PASSPHRASE (or PASSPHRASE_FILE) to the passphrase that the backup was made with")
 	}
@@ -101,6 +124,3 @@ func decodeError(name object, err error) error {
 type nopCloser struct{ io.Writer }
 
 func (nopCloser) Close() error { return nil }
-
-// encrypts reports whether a passphrase is there to encrypt with.
-func encrypts(p secret.String, off bool) bool { return !p.IsZero() && !off }

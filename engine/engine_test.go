@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -30,11 +31,14 @@ type site struct {
 	opt    engine.Options
 	now    time.Time
 	warned []string
+	home   string // of duplicity and gpg
+	key    string // fingerprint of a key in home, empty for a passphrase
+	sign   bool
 }
 
 func newSite(t *testing.T, pass string, source string) *site {
 	base := t.TempDir()
-	s := &site{t: t, target: filepath.Join(base, "target"), state: filepath.Join(base, "state"), now: epoch}
+	s := &site{t: t, target: filepath.Join(base, "target"), state: filepath.Join(base, "state"), now: epoch, home: newHome(t)}
 	host, err := os.Hostname()
 	if err != nil {
 		t.Fatal(err)
@@ -47,6 +51,51 @@ func newSite(t *testing.T, pass string, source string) *site {
 	}
 	return s
 }
+
+// newHome is a folder for gpg, short enough for the names of its sockets.
+func newHome(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "gpg")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if out, err := exec.Command("gpgconf", "--homedir", dir, "--kill", "all").CombinedOutput(); err != nil {
+			t.Errorf("end gpg-agent: %v\n%s", err, out)
+		}
+		if err := os.RemoveAll(dir); err != nil {
+			t.Error(err)
+		}
+	})
+	return dir
+}
+
+// newKeySite encrypts to a public key that gpg has made, and signs with it.
+func newKeySite(t *testing.T, source string, sign bool) *site {
+	s := newSite(t, passphrase, source)
+	gpg := func(args ...string) string {
+		t.Helper()
+		base := []string{"--homedir", s.home, "--batch", "--pinentry-mode=loopback", "--passphrase", passphrase, "--faked-system-time", gpgTime(epoch)}
+		out, err := exec.CommandContext(t.Context(), "gpg", append(base, args...)...).Output()
+		if err != nil {
+			t.Fatalf("gpg %v: %v", args, err)
+		}
+		return string(out)
+	}
+	gpg("--quick-generate-key", "Backup <backup@example.com>", "rsa2048", "default", "never")
+	_, rest, _ := strings.Cut(gpg("--with-colons", "--list-keys"), "\nfpr:::::::::")
+	s.key, _, _ = strings.Cut(rest, ":")
+	gpg("--quick-add-key", s.key, "rsa2048", "encr")
+	s.sign = sign
+	s.opt.KeyDir, s.opt.EncryptKeys = s.home, []string{s.key}
+	if sign {
+		s.opt.SignKey = s.key
+	}
+	return s
+}
+
+// gpgTime stops gpg's clock.
+func gpgTime(t time.Time) string { return t.UTC().Format("20060102T150405") + "!" }
 
 func (s *site) url() string { return "file://" + s.target }
 
@@ -119,8 +168,14 @@ func (s *site) duplicity(archive string, when time.Time, args ...string) string 
 	if s.opt.NoEncryption {
 		base = append(base, "--no-encryption")
 	}
+	if s.key != "" {
+		base = append(base, "--encrypt-key", s.key, "--gpg-options=--faked-system-time="+gpgTime(when))
+	}
+	if s.sign {
+		base = append(base, "--sign-key", s.key)
+	}
 	cmd := exec.CommandContext(s.t.Context(), "duplicity", append(args, base...)...)
-	cmd.Env = append(os.Environ(), "PASSPHRASE="+s.opt.Passphrase.Reveal(), "HOME="+s.t.TempDir())
+	cmd.Env = append(os.Environ(), "PASSPHRASE="+s.opt.Passphrase.Reveal(), "HOME="+s.home, "GNUPGHOME="+s.home)
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		s.t.Fatalf("duplicity %v: %v\n%s", args, err, out)

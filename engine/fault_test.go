@@ -124,10 +124,10 @@ func TestForeignSetDuringRun(t *testing.T) {
 
 // A flipped byte anywhere in an object is reported, or the restore is right.
 func TestDamageIsFound(t *testing.T) {
-	for mode, pass := range modes {
+	for mode, open := range modes {
 		t.Run(mode, func(t *testing.T) {
 			f := newFixture(t)
-			s := newSite(t, pass, f.dir)
+			s := open(t, f.dir)
 			s.backup(f.dir)
 			f.edit(1)
 			s.now = at(1)

@@ -34,7 +34,7 @@ func (r *Repository) Files(ctx context.Context, o FilesOptions, yield func(File)
 	if err != nil {
 		return err
 	}
-	c, err := newCodec(&r.opt, false)
+	c, err := r.newReader()
 	if err != nil {
 		return err
 	}

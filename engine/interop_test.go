@@ -11,13 +11,18 @@ import (
 const increments = 5
 
 // modes are the ways in which a repository is encrypted.
-var modes = map[string]string{"passphrase": passphrase, "plain": ""}
+var modes = map[string]func(t *testing.T, source string) *site{
+	"passphrase": func(t *testing.T, source string) *site { return newSite(t, passphrase, source) },
+	"plain":      func(t *testing.T, source string) *site { return newSite(t, "", source) },
+	"public key": func(t *testing.T, source string) *site { return newKeySite(t, source, false) },
+	"signed":     func(t *testing.T, source string) *site { return newKeySite(t, source, true) },
+}
 
 func TestChainRestoresByPurserAndDuplicity(t *testing.T) {
-	for mode, pass := range modes {
+	for mode, open := range modes {
 		t.Run(mode, func(t *testing.T) {
 			f := newFixture(t)
-			s := newSite(t, pass, f.dir)
+			s := open(t, f.dir)
 			var ours, theirs []map[string]node
 			for n := range increments + 1 {
 				if n > 0 {
@@ -45,10 +50,10 @@ func TestChainRestoresByPurserAndDuplicity(t *testing.T) {
 }
 
 func TestDuplicityChainRestoresAndContinues(t *testing.T) {
-	for mode, pass := range modes {
+	for mode, open := range modes {
 		t.Run(mode, func(t *testing.T) {
 			f := newFixture(t)
-			s := newSite(t, pass, f.dir)
+			s := open(t, f.dir)
 			archive := t.TempDir()
 			var want []map[string]node
 			for n := range increments + 1 {

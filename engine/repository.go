@@ -23,8 +23,19 @@ type Options struct {
 	// it, archive/NAME is the archive directory in duplicity's layout, state/NAME
 	// purser's own notes on the target, and spool holds volumes on their way.
 	ArchiveDir string
-	// Passphrase encrypts what is written and decrypts what is read.
+	// Passphrase encrypts what is written and decrypts what is read; with
+	// EncryptKeys it unlocks secret keys.
 	Passphrase secret.String
+	// EncryptKeys and HiddenKeys are the public keys that objects are encrypted
+	// to: by id, fingerprint, mail or text of a user id. The ids of hidden ones
+	// don't show in the objects.
+	EncryptKeys, HiddenKeys []string
+	// SignKey signs each object; restore and verify then insist on its signature.
+	SignKey string
+	// SignPassphrase unlocks SignKey; if it is empty, Passphrase does.
+	SignPassphrase secret.String
+	// KeyDir holds OpenPGP keys in any form that GnuPG leaves in its folder.
+	KeyDir string
 	// NoEncryption writes a new repository in the clear.
 	NoEncryption bool
 	// VolumeSize is the number of plain bytes after which a volume is cut.
@@ -46,6 +57,7 @@ type Options struct {
 type Repository struct {
 	store   *storage.Store
 	opt     Options
+	keys    *pgp.Keyring
 	archive *archiveDir
 	spool   string
 }
@@ -59,6 +71,13 @@ func Open(_ context.Context, store *storage.Store, o Options) (*Repository, erro
 	r.archive = &archiveDir{
 		dir:   filepath.Join(o.ArchiveDir, "archive", store.ID()),
 		state: filepath.Join(o.ArchiveDir, "state", store.ID()),
+	}
+	var err error
+	if r.keys, err = pgp.ReadKeyring(o.KeyDir); err != nil {
+		return nil, err
+	}
+	for _, problem := range r.keys.Problems() {
+		o.Warn("key file passed over", "error", problem)
 	}
 	for _, dir := range []string{r.archive.dir, r.archive.state, r.spool} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {

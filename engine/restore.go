@@ -40,7 +40,7 @@ func (r *Repository) Restore(ctx context.Context, dest string, o RestoreOptions)
 	if err != nil {
 		return RestoreResult{}, err
 	}
-	c, err := newCodec(&r.opt, false)
+	c, err := r.newReader()
 	if err != nil {
 		return RestoreResult{}, err
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/purser-backup/purser/engine/internal/format"
@@ -79,11 +80,11 @@ var errResumePoint = errors.New("a file that is stored in part has changed")
 
 const sampleText = "purser"
 
-// sample is an encrypted text by which a later run knows that its key is the
-// same; nothing where the set is not encrypted.
+// sample is an encrypted text by which a later run knows that its passphrase
+// is the same; the names of public keys; nothing where nothing is encrypted.
 func (c *codec) sample() ([]byte, error) {
-	if c.encryptor == nil {
-		return nil, nil
+	if c.encryptor == nil || len(c.keys) > 0 {
+		return []byte(strings.Join(c.keys, "\n")), nil
 	}
 	var b bytes.Buffer
 	w, err := c.encode(&b, format.Encrypted)
@@ -97,8 +98,8 @@ func (c *codec) sample() ([]byte, error) {
 }
 
 func (c *codec) opens(sample []byte) bool {
-	if c.encryptor == nil || len(sample) == 0 {
-		return c.encryptor == nil && len(sample) == 0
+	if c.encryptor == nil || len(c.keys) > 0 || len(sample) == 0 {
+		return string(sample) == strings.Join(c.keys, "\n") && (c.encryptor == nil || len(sample) > 0)
 	}
 	r, err := c.decryptor.Decrypt(bytes.NewReader(sample))
 	if err != nil {

@@ -49,7 +49,7 @@ func (r *Repository) Verify(ctx context.Context, o VerifyOptions) (VerifyResult,
 	if err != nil {
 		return VerifyResult{}, err
 	}
-	c, err := newCodec(&r.opt, false)
+	c, err := r.newReader()
 	if err != nil {
 		return VerifyResult{}, err
 	}

@@ -23,10 +23,10 @@ func (s *site) verify(o engine.VerifyOptions) engine.VerifyResult {
 
 // Every damaged object is named, and only those.
 func TestVerifyNamesEachDamagedObject(t *testing.T) {
-	for mode, pass := range modes {
+	for mode, open := range modes {
 		t.Run(mode, func(t *testing.T) {
 			f := small(t)
-			s := newSite(t, pass, f.dir)
+			s := open(t, f.dir)
 			s.opt.VolumeSize = 64 << 10
 			s.backup(f.dir)
 			f.gen = 1
