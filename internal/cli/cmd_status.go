@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/purser-backup/purser/internal/daemon"
@@ -14,10 +15,15 @@ func statusCommand() *command {
 		name:    "status",
 		summary: "show each service, the last backup, the next run, and what is wrong",
 		help: `Reads purser's own state below BACKUP_ARCHIVE_DIR; neither Docker nor the target is asked.
+While the daemon runs, it watches Docker, and the services are as they are now. STATE is
+one of: good, failed (the last dump), waiting (for the first one), not running, gone (and
+missed by the last run). Services that no recipe covers, or that are skipped by their
+labels, are named above the table.
 
 With --output json: {instance, daemon_running, schedule, next_run, running, last_run,
-last_complete_run, last_backup, services: [{id, recipe, last_good_dump, last_tried, bytes,
-error, gone_since}], wrong}.
+last_complete_run, last_backup, docker: {seen, lost_since, error}, services: [{id, recipe,
+last_good_dump, last_good_set, last_tried, bytes, error, gone_since, state, image, action,
+reason}], wrong}; docker is null unless the daemon watches it.
 ` + exitHelp(),
 		run: runStatus,
 	}
@@ -71,6 +77,11 @@ func writeStatus(w io.Writer, s daemon.Status, now time.Time) error {
 	} else {
 		head.add("last backup:", fmt.Sprintf("%s, %s", s.LastBackup.Kind, at(s.LastBackup.Ended)))
 	}
+	for _, state := range []daemon.State{daemon.StateUncovered, daemon.StateSkipped} {
+		if names := inState(s.Services, state); len(names) > 0 {
+			head.add(string(state)+":", fmt.Sprintf("%s: %s", count(len(names), "service"), shortened(names)))
+		}
+	}
 	if err := head.write(w); err != nil {
 		return err
 	}
@@ -85,24 +96,41 @@ func writeStatus(w io.Writer, s daemon.Status, now time.Time) error {
 	return nil
 }
 
-func writeServices(w io.Writer, services []daemon.ServiceRecord, at func(time.Time) string) error {
-	if len(services) == 0 {
-		return nil
-	}
-	t := &table{right: map[int]bool{2: true}}
-	t.add("SERVICE", "RECIPE", "SIZE", "LAST GOOD DUMP", "STATE")
+// inState names the services in a state that were never dumped.
+func inState(services []daemon.ServiceStatus, state daemon.State) []string {
+	var names []string
 	for _, s := range services {
-		state, size := "good", formatSize(s.Bytes)
-		switch {
-		case !s.GoneSince.IsZero():
-			state = "gone"
-		case s.Error != "":
-			state = "failed"
+		if s.State == state && s.LastGood.IsZero() {
+			names = append(names, printable(s.ID))
 		}
-		if s.LastGood.IsZero() {
+	}
+	return names
+}
+
+// shortened lists the first few names.
+func shortened(names []string) string {
+	const shown = 6
+	if more := len(names) - shown; more > 1 {
+		return fmt.Sprintf("%s and %d more, see `purser discover`", strings.Join(names[:shown], ", "), more)
+	}
+	return strings.Join(names, ", ")
+}
+
+func writeServices(w io.Writer, services []daemon.ServiceStatus, at func(time.Time) string) error {
+	t := &table{right: map[int]bool{2: true}}
+	for _, s := range services {
+		size, unused := formatSize(s.Bytes), s.State == daemon.StateUncovered || s.State == daemon.StateSkipped
+		switch {
+		case !s.LastGood.IsZero():
+		case unused:
+			continue
+		default:
 			size = "-"
 		}
-		t.add(printable(s.ID), s.Recipe, size, at(s.LastGood), state)
+		if len(t.rows) == 0 {
+			t.add("SERVICE", "RECIPE", "SIZE", "LAST GOOD DUMP", "STATE")
+		}
+		t.add(printable(s.ID), s.Recipe, size, at(s.LastGood), string(s.State))
 	}
 	return t.write(w)
 }

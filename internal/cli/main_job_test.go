@@ -104,7 +104,7 @@ func TestJSON(t *testing.T) {
 		{"config", "notes settings"},
 		{"ls", "gid group mode mtime path size type uid user"},
 		{"restore ROOT/out", "bytes destination entries files time"},
-		{"status", "daemon_running instance last_backup last_complete_run last_run running schedule services wrong"},
+		{"status", "daemon_running docker instance last_backup last_complete_run last_run running schedule services wrong"},
 		{"version", "go platform version"},
 	} {
 		out := b.good(append(strings.Fields(test.args), "--output", "json")...)

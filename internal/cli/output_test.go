@@ -191,19 +191,29 @@ func TestStatusText(t *testing.T) {
 		Instance: "test", Daemon: true, NextRun: now.Add(12 * time.Hour),
 		LastRun:    &daemon.Run{Result: daemon.Incomplete, Started: midnight},
 		LastBackup: &daemon.Backup{Kind: "incremental", Ended: midnight.Add(time.Minute)},
-		Services: []daemon.ServiceRecord{
-			{ID: "shop/cache", Recipe: "redis", LastGood: midnight, Bytes: 2048, GoneSince: now},
-			{ID: "shop/db", Recipe: "mariadb", Error: "exit status 2"},
+		Services: []daemon.ServiceStatus{
+			{ServiceRecord: daemon.ServiceRecord{ID: "shop/cache", Recipe: "redis", LastGood: midnight, Bytes: 2048, GoneSince: now}, State: daemon.StateGone},
+			{ServiceRecord: daemon.ServiceRecord{ID: "shop/db", Recipe: "mariadb", Error: "exit status 2"}, State: daemon.StateFailed},
+			{ServiceRecord: daemon.ServiceRecord{ID: "shop/new", Recipe: "mariadb"}, State: daemon.StateWaiting},
+			{ServiceRecord: daemon.ServiceRecord{ID: "shop/old", Recipe: "mariadb", LastGood: midnight, Bytes: 1024}, State: daemon.StateSkipped},
+			{ServiceRecord: daemon.ServiceRecord{ID: "shop/test"}, State: daemon.StateSkipped},
 		},
 		Wrong: []string{"shop/db: the last dump failed: exit status 2"},
+	}
+	for i := range 10 {
+		status.Services = append(status.Services, daemon.ServiceStatus{ServiceRecord: daemon.ServiceRecord{ID: fmt.Sprintf("web/%d", i)}, State: daemon.StateUncovered})
 	}
 	const want = `instance:     test
 next run:     2026-05-21T00:00:00Z (in 12h0m)
 last run:     incomplete, 2026-05-20T00:00:00Z (12h0m ago)
 last backup:  incremental, 2026-05-20T00:01:00Z (11h59m ago)
+not covered:  10 services: web/0, web/1, web/2, web/3, web/4, web/5 and 4 more, see ` + "`purser discover`" + `
+skipped:      1 service: shop/test
 SERVICE     RECIPE       SIZE  LAST GOOD DUMP                    STATE
 shop/cache  redis    2.00 KiB  2026-05-20T00:00:00Z (12h0m ago)  gone
 shop/db     mariadb         -  never                             failed
+shop/new    mariadb         -  never                             waiting
+shop/old    mariadb  1.00 KiB  2026-05-20T00:00:00Z (12h0m ago)  skipped
 wrong: shop/db: the last dump failed: exit status 2
 `
 	var b bytes.Buffer

@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/purser-backup/purser/discovery"
 	"github.com/purser-backup/purser/dumpers"
 	"github.com/purser-backup/purser/engine"
@@ -154,8 +156,8 @@ func hostname(cfg *config.Config) (string, error) {
 	return name, nil
 }
 
-// Serve makes runs on schedule until ctx is cancelled, which is no error.
-// report is told of every run that was not good, with its error; Serve itself
+// Serve makes runs on schedule until ctx is cancelled, which is no error, and
+// watches the services meanwhile for what `purser status` shows. report is told of every run that was not good, with its error; Serve itself
 // logs only what happens. Of two daemons on one archive directory the second
 // gets ErrLocked.
 func (d *Daemon) Serve(ctx context.Context, report func(error)) error {
@@ -173,13 +175,42 @@ func (d *Daemon) Serve(ctx context.Context, report func(error)) error {
 		return err
 	}
 	defer lock.unlock()
-	beat, err := d.state.loadHeartbeat()
+	l, err := d.newLoop(report)
 	if err != nil {
 		return err
 	}
-	h, err := d.state.loadHistory()
+	d.log.Info("daemon started", "schedule", d.cfg.CronSchedule, "time_zone", d.now().Location(),
+		"source", d.cfg.SourcePath, "target", d.URL(), "archive_dir", filepath.Clean(d.cfg.ArchiveDir))
+	if !d.cfg.ModuleDatabase {
+		return l.serve(ctx)
+	}
+	w, err := d.newWatcher()
 	if err != nil {
 		return err
+	}
+	g, gctx := errgroup.WithContext(ctx)
+	gctx, stop := context.WithCancel(gctx)
+	defer stop()
+	g.Go(func() error {
+		defer stop()
+		return l.serve(gctx)
+	})
+	g.Go(func() error {
+		w.watch(gctx)
+		return nil
+	})
+	return g.Wait()
+}
+
+// newLoop makes the loop that goes on where the last daemon stopped.
+func (d *Daemon) newLoop(report func(error)) (*loop, error) {
+	beat, err := d.state.loadHeartbeat()
+	if err != nil {
+		return nil, err
+	}
+	h, err := d.state.loadHistory()
+	if err != nil {
+		return nil, err
 	}
 	beat.Started = d.now()
 	if beat.First.IsZero() {
@@ -199,12 +230,12 @@ func (d *Daemon) Serve(ctx context.Context, report func(error)) error {
 	if h.LastRun != nil {
 		l.last, l.again = h.LastRun.Started, h.LastRun.Result == Interrupted
 	}
-	if dead, found, err := d.state.loadJournal(); err != nil {
-		return err
-	} else if found && dead.Command == commandRun {
+	dead, found, err := d.state.loadJournal()
+	if err != nil {
+		return nil, err
+	}
+	if found && dead.Command == commandRun {
 		l.again = true
 	}
-	d.log.Info("daemon started", "schedule", d.cfg.CronSchedule, "time_zone", d.now().Location(),
-		"source", d.cfg.SourcePath, "target", d.URL(), "archive_dir", filepath.Clean(d.cfg.ArchiveDir))
-	return l.serve(ctx)
+	return l, nil
 }

@@ -123,7 +123,7 @@ type ServiceRecord struct {
 	ID        string    `json:"id"`
 	Recipe    string    `json:"recipe"`
 	LastGood  time.Time `json:"last_good_dump,omitzero"` // end of the last dump that was complete
-	LastTried time.Time `json:"last_tried"`
+	LastTried time.Time `json:"last_tried,omitzero"`
 	Bytes     int64     `json:"bytes"` // of the last good dump
 	Error     string    `json:"error,omitempty"`
 	GoneSince time.Time `json:"gone_since,omitzero"` // when the service was first missed

@@ -3,6 +3,7 @@ package daemon
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/purser-backup/purser/internal/config"
@@ -19,8 +20,40 @@ type Status struct {
 	LastRun      *Run            `json:"last_run"`
 	LastComplete *time.Time      `json:"last_complete_run"` // when the last complete run began
 	LastBackup   *Backup         `json:"last_backup"`
-	Services     []ServiceRecord `json:"services"`
+	Docker       *Watch          `json:"docker"` // null unless the daemon watches it
+	Services     []ServiceStatus `json:"services"`
 	Wrong        []string        `json:"wrong"` // what is wrong, worst first
+}
+
+// Watch is how the daemon sees Docker.
+type Watch struct {
+	Seen  time.Time `json:"seen"`                // when the services were last listed
+	Lost  time.Time `json:"lost_since,omitzero"` // since when it can't be reached
+	Error string    `json:"error,omitempty"`     // why
+}
+
+// State is how a service fares.
+type State string
+
+// The states of a service, worst first.
+const (
+	StateFailed    State = "failed"      // its last dump failed
+	StateDown      State = "not running" // was dumped, and does not run now
+	StateGone      State = "gone"        // and the last run missed it already
+	StateWaiting   State = "waiting"     // for its first dump
+	StateUncovered State = "not covered" // no recipe is for it
+	StateSkipped   State = "skipped"     // its labels say so
+	StateGood      State = "good"
+)
+
+// ServiceStatus is what is known of a service. What it is now comes from the
+// daemon's watch, and is empty where there is none.
+type ServiceStatus struct {
+	ServiceRecord
+	State  State  `json:"state"`
+	Image  string `json:"image,omitempty"`
+	Action Action `json:"action,omitempty"` // of the next run
+	Reason string `json:"reason,omitempty"`
 }
 
 // Activity is the run that is under way.
@@ -52,11 +85,15 @@ func ReadStatus(cfg *config.Config, now time.Time) (Status, error) {
 	status := Status{
 		Instance: h.Instance, Daemon: alive, Schedule: cfg.CronSchedule,
 		LastRun: h.LastRun, LastBackup: h.LastBackup,
-		Services: append([]ServiceRecord{}, h.Services...),
 	}
 	if alive {
 		status.NextRun = beat.Next.In(now.Location())
 	}
+	seen, err := s.watched(cfg, alive)
+	if err != nil {
+		return Status{}, err
+	}
+	status.Services = services(&h, seen)
 	if running != nil {
 		status.Running = &Activity{Trigger: running.Trigger, Started: running.Started, Phase: running.Phase}
 	}
@@ -64,6 +101,7 @@ func ReadStatus(cfg *config.Config, now time.Time) (Status, error) {
 		status.LastComplete = &h.LastComplete.Started
 	}
 	status.Wrong = wrong(cfg, &h, alive)
+	status.add(seen)
 	dead, err := s.dead()
 	if err != nil {
 		return Status{}, err
@@ -77,6 +115,88 @@ func ReadStatus(cfg *config.Config, now time.Time) (Status, error) {
 		}
 	}
 	return status, nil
+}
+
+// add tells what is wrong by the watch.
+func (s *Status) add(seen *view) {
+	if seen != nil {
+		s.Docker = &Watch{Seen: seen.Seen, Lost: seen.Lost, Error: seen.Error}
+		if !seen.Lost.IsZero() {
+			s.Wrong = append(s.Wrong, fmt.Sprintf("Docker can't be reached since %s: %s", seen.Lost.Format(time.RFC3339), seen.Error))
+		}
+	}
+	for _, service := range s.Services {
+		if service.State == StateDown {
+			s.Wrong = append(s.Wrong, service.ID+": stopped, and can't be dumped until it runs again")
+		}
+	}
+}
+
+// watched returns the view of the daemon that runs, nil if there is none.
+func (s state) watched(cfg *config.Config, alive bool) (*view, error) {
+	if !alive || !cfg.ModuleDatabase {
+		return nil, nil
+	}
+	v, err := s.loadView()
+	if err != nil || v.Version == 0 {
+		return nil, err
+	}
+	return &v, nil
+}
+
+// services joins what is known of the past with what is seen now.
+func services(h *history, now *view) []ServiceStatus {
+	list := []ServiceStatus{}
+	for _, r := range h.Services {
+		s := ServiceStatus{ServiceRecord: r}
+		if now != nil {
+			s.see(now.service(r.ID))
+		}
+		s.State = s.judge(now)
+		list = append(list, s)
+	}
+	if now == nil {
+		return list
+	}
+	for i := range now.Services {
+		seen := &now.Services[i]
+		if slices.ContainsFunc(h.Services, func(r ServiceRecord) bool { return r.ID == seen.ID }) {
+			continue
+		}
+		s := ServiceStatus{ServiceRecord: ServiceRecord{ID: seen.ID, Recipe: seen.Recipe}}
+		s.see(seen)
+		s.State = s.judge(now)
+		list = append(list, s)
+	}
+	slices.SortFunc(list, func(a, b ServiceStatus) int { return strings.Compare(a.ID, b.ID) })
+	return list
+}
+
+func (s *ServiceStatus) see(seen *Seen) {
+	if seen != nil {
+		s.Image, s.Action, s.Reason = seen.Image, seen.Action, seen.Reason
+	}
+}
+
+// judge finds the state of a service. A view that is out of date says nothing
+// of who runs.
+func (s *ServiceStatus) judge(now *view) State {
+	watched := now != nil && now.Lost.IsZero()
+	switch {
+	case s.Action == ActionSkip:
+		return StateSkipped
+	case s.Action == ActionNone:
+		return StateUncovered
+	case s.Error != "" || s.Action == ActionFail:
+		return StateFailed
+	case !s.GoneSince.IsZero() && s.Action == "":
+		return StateGone
+	case watched && s.Action == "":
+		return StateDown
+	case s.LastGood.IsZero():
+		return StateWaiting
+	}
+	return StateGood
 }
 
 // wrong lists what a person should look after.
