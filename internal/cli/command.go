@@ -37,7 +37,7 @@ func commands() []*command {
 	return []*command{
 		daemonCommand(), runCommand(), discoverCommand(), dumpCommand(), backupCommand(),
 		restoreCommand(), lsCommand(), setsCommand(), verifyCommand(), pruneCommand(), cleanupCommand(),
-		statusCommand(), healthCommand(), configCommand(), versionCommand(), helpCommand(),
+		statusCommand(), healthCommand(), configCommand(), completionCommand(), versionCommand(), helpCommand(),
 	}
 }
 

@@ -28,7 +28,8 @@ flag overrides):
 
 const helpEnd = `
 Every NAME in the environment can also be given as NAME_FILE, the path of a file that holds
-the value. The passphrase is PASSPHRASE; it is asked for on a terminal.
+the value. The settings can also stand in /opt/backup/config/purser.yml; the environment
+wins. The passphrase is PASSPHRASE; it is asked for on a terminal.
 
 exit status:
   0    done
