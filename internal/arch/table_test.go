@@ -25,6 +25,7 @@ func table() []rule {
 			tests: []string{"engine/storage/driver", "engine/storage/driver/drivertest"}},
 		{pkg: "engine/internal/format"},
 		{pkg: "engine/internal/librsync"},
+		{pkg: "engine/internal/selection"},
 		{pkg: "engine/internal/pgp", code: []string{"internal/secret"}},
 		{pkg: "engine/storage", code: []string{"engine/storage/driver", "engine/storage/internal/*"},
 			tests: []string{"engine/storage/driver/drivertest"}},
