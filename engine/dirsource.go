@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/purser-backup/purser/engine/internal/selection"
 )
 
 // A DirSource is a directory tree as a Source. It never leaves the tree:
@@ -24,6 +26,10 @@ type DirSource struct {
 	root  *os.Root
 	skip  func(path string) bool
 	owner owners
+
+	chosen *selection.Selection // nil: everything
+	device uint64               // file system of the root, if chosen is set
+	held   selection.Held[Entry]
 }
 
 // OpenDir opens the directory at path as a Source. Entries for which skip
@@ -52,6 +58,7 @@ func (s *DirSource) Walk(ctx context.Context) iter.Seq2[Entry, error] {
 			return
 		}
 		defer root.Close()
+		s.held = selection.Held[Entry]{}
 		if s.visit(ctx, root, "", ".", yield) {
 			s.walk(ctx, root, "", yield)
 		}
@@ -65,7 +72,7 @@ func (s *DirSource) walk(ctx context.Context, dir *directory, parent string, yie
 	slices.Sort(names)
 	if err != nil {
 		// Says to the reader that everything below keeps its previous state.
-		return yield(Entry{Path: parent, Err: err}, nil)
+		return s.emit(Entry{Path: parent, Err: err}, yield)
 	}
 	for _, name := range names {
 		if err := ctx.Err(); err != nil {
@@ -89,14 +96,20 @@ func (s *DirSource) visit(ctx context.Context, dir *directory, p, name string, y
 	if errors.Is(err, fs.ErrNotExist) {
 		return true
 	}
+	decision := s.decide(dir, p, name, info)
+	if decision == selection.Exclude {
+		return true
+	}
 	if err != nil {
-		return yield(Entry{Path: p, Err: err}, nil)
+		return s.emit(Entry{Path: p, Err: err}, yield)
 	}
 	e, ok := s.entry(dir, p, name, info)
 	if !ok {
 		return true // a socket: nothing that could be restored
 	}
-	if !yield(e, nil) {
+	if decision == selection.Scan && e.Err == nil {
+		defer s.held.Drop(s.held.Hold(e))
+	} else if !s.emit(e, yield) {
 		return false
 	}
 	if e.Type != TypeDir || e.Err != nil || p == "" {
@@ -107,7 +120,7 @@ func (s *DirSource) visit(ctx context.Context, dir *directory, p, name string, y
 		return true
 	}
 	if err != nil {
-		return yield(Entry{Path: p, Err: err}, nil)
+		return s.emit(Entry{Path: p, Err: err}, yield)
 	}
 	defer sub.Close()
 	return s.walk(ctx, sub, p, yield)
