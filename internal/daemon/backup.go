@@ -57,6 +57,10 @@ func (r *run) store(ctx context.Context, repo *engine.Repository, full bool) err
 	r.log.Info("backup started", "source", r.cfg.SourcePath, "target", r.URL())
 	held := r.dumpsInTree()
 	res, err := repo.Backup(ctx, src, engine.BackupOptions{Full: full, FullIfOlderThan: r.cfg.FullIfOlderThan})
+	if errors.Is(err, engine.ErrNoEncryption) {
+		// The engine also names what this version's settings don't reach yet.
+		return withHint(err, "set PASSPHRASE or PASSPHRASE_FILE, or write in the clear with BACKUP_DUPLICITY_OPTIONS=--no-encryption")
+	}
 	if err != nil {
 		return err
 	}
