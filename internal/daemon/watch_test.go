@@ -251,6 +251,10 @@ func TestWatchGoesOnFromTheLastDaemon(t *testing.T) {
 	watched(t, func(t *testing.T, b *bench, f *feed) {
 		f.set(container("db", "store"), container("web", "nginx"))
 		b.after(settle)
+		last, err := b.state.loadView()
+		b.must(t, err)
+		last.Lost, last.Error = b.now(), "it died while Docker was away"
+		b.must(t, b.state.saveView(last))
 		w, err := b.newWatcher()
 		b.must(t, err)
 		f.mu.Lock()
