@@ -30,6 +30,7 @@ func targetNames(t *testing.T, s *site) []string {
 }
 
 func TestUnchangedTreeMakesNoSet(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	s := newSite(t, passphrase, f.dir)
 	s.backup(f.dir)
@@ -45,6 +46,7 @@ func TestUnchangedTreeMakesNoSet(t *testing.T) {
 
 // A change that leaves size and time to the second alone is still seen.
 func TestChangeWithinOneSecondIsSeen(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	s := newSite(t, passphrase, f.dir)
 	when := time.Unix(1600000000, 1000)
@@ -60,6 +62,7 @@ func TestChangeWithinOneSecondIsSeen(t *testing.T) {
 }
 
 func TestFullIfOlderThan(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	s := newSite(t, passphrase, f.dir)
 	for n, wantFull := range []bool{true, false, false, true, false} {
@@ -79,6 +82,7 @@ func TestFullIfOlderThan(t *testing.T) {
 // However wrong the clock is, set times only increase: duplicity would orphan
 // the set, or fail for good.
 func TestClockSetBack(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	s := newSite(t, passphrase, f.dir)
 	s.backup(f.dir)
@@ -123,6 +127,7 @@ func (c *cutFile) Read(p []byte) (int, error) {
 }
 
 func TestUnreadableObjectsKeepTheirState(t *testing.T) {
+	t.Parallel()
 	cases := map[string]struct {
 		path   string
 		change func(e *engine.Entry)
@@ -176,6 +181,7 @@ func cutEnd(e *engine.Entry) {
 }
 
 func TestErrors(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	cases := map[string]struct {
 		prepare func(s *site)
@@ -261,6 +267,7 @@ func lockedError(s *site, f *fixture) error {
 }
 
 func TestRestoreIntoOccupiedDirectoryIsRefused(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	s := newSite(t, passphrase, f.dir)
 	s.backup(f.dir)
@@ -271,6 +278,7 @@ func TestRestoreIntoOccupiedDirectoryIsRefused(t *testing.T) {
 }
 
 func TestRestoreOfOnePath(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	s := newSite(t, passphrase, f.dir)
 	s.backup(f.dir)
@@ -292,6 +300,7 @@ func TestRestoreOfOnePath(t *testing.T) {
 }
 
 func TestFilesListsEveryGeneration(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	s := newSite(t, passphrase, f.dir)
 	for n := range 4 {

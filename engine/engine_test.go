@@ -44,7 +44,7 @@ func newSite(t *testing.T, pass string, source string) *site {
 		t.Fatal(err)
 	}
 	s.opt = engine.Options{
-		Passphrase: secret.New(pass), NoEncryption: pass == "", VolumeSize: 1 << 20,
+		Passphrase: secret.New(pass), NoEncryption: pass == "", VolumeSize: 256 << 10,
 		Hostname: host, Localdir: source, Rand: rand.Reader,
 		Now:  func() time.Time { return s.now },
 		Warn: func(msg string, args ...any) { s.warned = append(s.warned, msg) },

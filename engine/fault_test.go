@@ -35,6 +35,7 @@ func (s *site) faulty(fault drivertest.Fault) (*engine.Repository, *drivertest.F
 // follow: the previous set restores, and the next run completes and leaves
 // nothing behind.
 func TestFaultAtEveryStorageCall(t *testing.T) {
+	t.Parallel()
 	f := small(t)
 	calls := countCalls(t, f)
 	for _, mode := range []drivertest.Mode{drivertest.Before, drivertest.After, drivertest.Half} { // Torn breaks the contract
@@ -102,6 +103,7 @@ func faultAt(t *testing.T, fault drivertest.Fault) {
 // A newer set of somebody else appears while the volumes go up: the run fails
 // and the other set stays good.
 func TestForeignSetDuringRun(t *testing.T) {
+	t.Parallel()
 	f := small(t)
 	s := newSite(t, passphrase, f.dir)
 	s.backup(f.dir)
@@ -124,12 +126,14 @@ func TestForeignSetDuringRun(t *testing.T) {
 
 // A flipped byte anywhere in an object is reported, or the restore is right.
 func TestDamageIsFound(t *testing.T) {
-	for mode, open := range modes {
+	t.Parallel()
+	for _, mode := range []string{"plain", "passphrase"} {
 		t.Run(mode, func(t *testing.T) {
-			f := newFixture(t)
-			s := open(t, f.dir)
+			f := small(t)
+			s := modes[mode](t, f.dir)
 			s.backup(f.dir)
-			f.edit(1)
+			f.gen = 1
+			f.patch("big", 1000, 50)
 			s.now = at(1)
 			s.backup(f.dir)
 			s.loseState()

@@ -19,8 +19,10 @@ var modes = map[string]func(t *testing.T, source string) *site{
 }
 
 func TestChainRestoresByPurserAndDuplicity(t *testing.T) {
+	t.Parallel()
 	for mode, open := range modes {
 		t.Run(mode, func(t *testing.T) {
+			t.Parallel()
 			f := newFixture(t)
 			s := open(t, f.dir)
 			var ours, theirs []map[string]node
@@ -50,8 +52,10 @@ func TestChainRestoresByPurserAndDuplicity(t *testing.T) {
 }
 
 func TestDuplicityChainRestoresAndContinues(t *testing.T) {
+	t.Parallel()
 	for mode, open := range modes {
 		t.Run(mode, func(t *testing.T) {
+			t.Parallel()
 			f := newFixture(t)
 			s := open(t, f.dir)
 			archive := t.TempDir()
@@ -80,6 +84,7 @@ func TestDuplicityChainRestoresAndContinues(t *testing.T) {
 
 // The two write in turns, duplicity with its own archive directory and with ours.
 func TestDuplicityAndPurserAlternate(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	s := newSite(t, passphrase, f.dir)
 	for n := range increments + 1 {

@@ -32,7 +32,7 @@ func killedBackup(args []string) error {
 		return err
 	}
 	r, err := engine.Open(ctx, store, engine.Options{
-		ArchiveDir: args[1], NoEncryption: true, VolumeSize: 200 << 10, Localdir: args[2], Rand: rand.Reader,
+		ArchiveDir: args[1], NoEncryption: true, VolumeSize: 64 << 10, Localdir: args[2], Rand: rand.Reader,
 		Now: func() time.Time { return time.Unix(seconds, 0) }, Warn: func(string, ...any) {},
 	})
 	if err != nil {

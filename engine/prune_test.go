@@ -74,6 +74,7 @@ func setName(s engine.Set) string {
 }
 
 func TestRetentionAsDuplicity(t *testing.T) {
+	t.Parallel()
 	s, _ := days(t)
 	const all = "F0 I1 I2 F3 I4 F5 F6 I7 I8"
 	cases := []struct {
@@ -135,6 +136,7 @@ func TestRetentionAsDuplicity(t *testing.T) {
 }
 
 func TestPlansCombineAndProtect(t *testing.T) {
+	t.Parallel()
 	s, _ := days(t)
 	c, err := s.open().Collection(t.Context())
 	if err != nil {
@@ -167,6 +169,7 @@ func TestPlansCombineAndProtect(t *testing.T) {
 
 // What a run or another tool left behind goes, and nothing that restores.
 func TestCleanup(t *testing.T) {
+	t.Parallel()
 	s, f := days(t)
 	remove := func(pattern string) {
 		t.Helper()
@@ -214,6 +217,7 @@ func TestCleanup(t *testing.T) {
 // A prune that is interrupted at any call leaves only what restores, and the
 // next one completes it.
 func TestFaultAtEveryCallOfPrune(t *testing.T) {
+	t.Parallel()
 	origin, _ := days(t)
 	for _, down := range []bool{false, true} {
 		calls := 1
@@ -265,6 +269,7 @@ func (s *site) pruneCalls() int {
 
 // A plan that was made before somebody else changed the target is refused.
 func TestStalePlanIsRefused(t *testing.T) {
+	t.Parallel()
 	s, _ := days(t)
 	r := s.open()
 	c, err := r.Collection(t.Context())

@@ -59,6 +59,7 @@ func (s *site) uploads(dir string) []int {
 }
 
 func TestResume(t *testing.T) {
+	t.Parallel()
 	cases := map[string]struct {
 		meanwhile func(f *fixture)
 		first     int // volume that is stored first by the next run
@@ -105,6 +106,7 @@ func TestResume(t *testing.T) {
 }
 
 func TestResumeIsRefused(t *testing.T) {
+	t.Parallel()
 	cases := map[string]struct {
 		prepare func(t *testing.T, s *site)
 		reason  string
@@ -138,6 +140,7 @@ func TestResumeIsRefused(t *testing.T) {
 // A volume that was changed on the target since it was stored is not counted
 // on.
 func TestResumeStopsAtVolumeOfOtherSize(t *testing.T) {
+	t.Parallel()
 	s, f := interrupted(t, "", 6)
 	f.check(os.Truncate(filepath.Join(s.target, "duplicity-full.20240501T030000Z.vol2.difftar.gz"), 10))
 	s.now = at(1)
@@ -166,22 +169,23 @@ func kills() int {
 // A process that is killed at a random moment loses nothing good, and the next
 // run completes.
 func TestKill(t *testing.T) {
+	t.Parallel()
 	random := rand.New(rand.NewPCG(3, 4))
 	f := &fixture{t: t, dir: filepath.Join(t.TempDir(), "src"), rand: newRand()}
-	f.write("big", 3_000_000)
+	f.write("big", 1_000_000)
 	f.write("dir/small", 100)
 	s := newSite(t, "", f.dir)
-	s.opt.VolumeSize = 200 << 10
+	s.opt.VolumeSize = 64 << 10
 	s.backup(f.dir)
 	for n := range kills() {
 		before := snapshot(t, f.dir, exact)
 		f.gen = n + 1
-		f.patch("big", 0, 2_500_000)
+		f.patch("big", 0, 800_000)
 		s.now = at(2*n + 1)
 		cmd := exec.CommandContext(t.Context(), os.Args[0])
 		cmd.Env = append(os.Environ(), "PURSER_TEST_KILLED="+strings.Join([]string{s.target, s.state, f.dir, fmt.Sprint(s.now.Unix())}, "\n"))
 		f.check(cmd.Start())
-		timer := time.AfterFunc(time.Duration(random.IntN(250))*time.Millisecond, func() { cmd.Process.Kill() })
+		timer := time.AfterFunc(time.Duration(random.IntN(150))*time.Millisecond, func() { cmd.Process.Kill() })
 		err := cmd.Wait()
 		timer.Stop()
 		if err != nil {

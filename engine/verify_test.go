@@ -23,6 +23,7 @@ func (s *site) verify(o engine.VerifyOptions) engine.VerifyResult {
 
 // Every damaged object is named, and only those.
 func TestVerifyNamesEachDamagedObject(t *testing.T) {
+	t.Parallel()
 	for mode, open := range modes {
 		t.Run(mode, func(t *testing.T) {
 			f := small(t)
@@ -56,6 +57,7 @@ func TestVerifyNamesEachDamagedObject(t *testing.T) {
 }
 
 func TestVerifyNamesMissingAndSwappedVolumes(t *testing.T) {
+	t.Parallel()
 	f := small(t)
 	s := newSite(t, "", f.dir)
 	s.opt.VolumeSize = 64 << 10
@@ -77,6 +79,7 @@ func TestVerifyNamesMissingAndSwappedVolumes(t *testing.T) {
 }
 
 func TestVerifyComparesWithSource(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	s := newSite(t, "", f.dir)
 	s.backup(f.dir)
