@@ -85,7 +85,7 @@ func (s composeService) environ(t *testing.T) []string {
 // that can make an encrypted backup.
 func wantConfigured(t *testing.T, s composeService) {
 	t.Helper()
-	c, err := config.Load(s.environ(t), nil)
+	c, err := config.Load(s.environ(t), nil, "")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -44,7 +44,7 @@ func TestReadmeCompose(t *testing.T) {
 
 // What the documents tell users to set or to type is there.
 func TestDocumentedNames(t *testing.T) {
-	c, err := config.Load(nil, nil)
+	c, err := config.Load(nil, nil, "")
 	if err != nil {
 		t.Fatal(err)
 	}
