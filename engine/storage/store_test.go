@@ -142,8 +142,8 @@ func (l lie) Stat(context.Context, string) (driver.Info, error) {
 func (l lie) Features() driver.Features { return driver.Features{MaxSize: 20} }
 
 func TestPutTooLarge(t *testing.T) {
-	s, f, _ := faulty(t, drivertest.Fault{})
-	s = storage.New(lie{Backend: f}, "ftp://host/x", storage.Options{})
+	_, f, _ := faulty(t, drivertest.Fault{})
+	s := storage.New(lie{Backend: f}, "ftp://host/x", storage.Options{})
 	if err := put(t.Context(), s, "object", strings.Repeat("x", 21)); err == nil || !driver.IsPermanent(err) {
 		t.Errorf("got %v", err)
 	}
