@@ -231,29 +231,6 @@ func (db *database) goods() string {
 	return db.query("select id, name, weight from goods order by id;")
 }
 
-// exists reports whether there is a file or directory.
-func exists(t *testing.T, path string) bool {
-	t.Helper()
-	_, err := os.Lstat(path)
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		t.Fatal(err)
-	}
-	return err == nil
-}
-
-// match returns the only path that fits a pattern.
-func match(t *testing.T, pattern string) string {
-	t.Helper()
-	paths, err := filepath.Glob(pattern)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(paths) != 1 {
-		t.Fatalf("%s fits %d paths, not one: %s", pattern, len(paths), paths)
-	}
-	return paths[0]
-}
-
 func count(t *testing.T, pattern string) int {
 	t.Helper()
 	paths, err := filepath.Glob(pattern)

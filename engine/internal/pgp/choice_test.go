@@ -18,7 +18,6 @@ import (
 type aged struct {
 	home
 	old, gone, twin1, twin2, rotated, signer string
-	newest                                   string // encryption subkey of rotated
 }
 
 func newAged(t *testing.T) aged {

@@ -3,7 +3,6 @@ package pgp
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -190,7 +189,7 @@ func mustFind(t testing.TB, k *Keyring, fingerprint string) *certificate {
 	t.Helper()
 	found := k.find(fingerprint, time.Now())
 	if len(found) != 1 {
-		t.Fatal(fmt.Sprintf("%d keys %s", len(found), fingerprint))
+		t.Fatalf("%d keys %s", len(found), fingerprint)
 	}
 	return found[0].certificate
 }

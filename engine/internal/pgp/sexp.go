@@ -75,7 +75,7 @@ func parseAtom(b []byte) (atom, rest []byte, err error) {
 
 // parseCounted reads an atom of the canonical form: length, colon, bytes.
 func parseCounted(b []byte) (atom, rest []byte, err error) {
-	digits, rest, ok := bytes.Cut(b[:min(len(b), 10)], []byte(":"))
+	digits, _, ok := bytes.Cut(b[:min(len(b), 10)], []byte(":"))
 	n, err := strconv.ParseUint(string(digits), 10, 31)
 	if !ok || err != nil {
 		return nil, nil, fmt.Errorf("%w: bad length %.10q", errSexp, digits)
