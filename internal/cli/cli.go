@@ -33,6 +33,7 @@ type invocation struct {
 	stdout, stderr io.Writer
 	now            func() time.Time
 	configDir      string
+	keyDir         string
 
 	cfg    *config.Config // once it was read
 	global globalFlags
@@ -49,7 +50,7 @@ type globalFlags struct {
 }
 
 func newInvocation(env []string, stdin io.Reader, stdout, stderr io.Writer) *invocation {
-	return &invocation{env: env, stdin: stdin, stdout: stdout, stderr: stderr, now: time.Now, configDir: configDir}
+	return &invocation{env: env, stdin: stdin, stdout: stdout, stderr: stderr, now: time.Now, configDir: configDir, keyDir: keyDir}
 }
 
 func (inv *invocation) run(ctx context.Context, args []string) int {

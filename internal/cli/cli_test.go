@@ -47,7 +47,7 @@ func (b *bench) runContext(ctx context.Context, args ...string) (stdout, stderr 
 		return l
 	}
 	inv := newInvocation(in(b.env), strings.NewReader(""), &out, &errs)
-	inv.configDir = b.root
+	inv.configDir, inv.keyDir = b.root, filepath.Join(b.root, "keys")
 	code = inv.run(ctx, in(args))
 	return b.plain(out.String()), b.plain(errs.String()), code
 }
@@ -129,7 +129,7 @@ func TestBadInput(t *testing.T) {
 				"hint: let the user that purser runs as read and write the folder /sys/purser/\n", 1},
 		{"no passphrase for a new repository", []string{local}, []string{"backup", "--log-level", "error"},
 			"error: no passphrase for a new repository: file://ROOT/target/\n" +
-				"hint: set PASSPHRASE or PASSPHRASE_FILE, or write in the clear with BACKUP_DUPLICITY_OPTIONS=--no-encryption\n", 12},
+				"hint: set PASSPHRASE or PASSPHRASE_FILE, or BACKUP_DUPLICITY_ENCRYPT_KEY, or write in the clear with BACKUP_DUPLICITY_OPTIONS=--no-encryption\n", 12},
 		{"socket absent", []string{local, "PASSPHRASE=x"}, []string{"run", "--log-level", "error"},
 			"error: docker: connect to unix://ROOT/docker.sock: dial unix ROOT/docker.sock: connect: no such file or directory\n" +
 				"hint: the socket isn't there; mount it with -v /var/run/docker.sock:/var/run/docker.sock, or set DOCKER_HOST\n" +

@@ -36,6 +36,7 @@ func exitCode(err error) int {
 	var usage *usageError
 	var fault *config.Error
 	var wrong *daemon.ConfigError
+	var rule *engine.RuleError
 	var damage *engine.CorruptError
 	switch {
 	case err == nil:
@@ -44,7 +45,7 @@ func exitCode(err error) int {
 		return exitInterrupted
 	case onlyIncomplete(err): // before its causes: the work was done
 		return exitIncomplete
-	case errors.As(err, &usage), errors.As(err, &fault), errors.As(err, &wrong):
+	case errors.As(err, &usage), errors.As(err, &fault), errors.As(err, &wrong), errors.As(err, &rule):
 		return exitUsage
 	case errors.Is(err, engine.ErrWrongKey), errors.Is(err, engine.ErrNoEncryption):
 		return exitWrongKey

@@ -20,6 +20,7 @@ const (
 	// configDir is where the user's index and templates are, as with
 	// rancher-backup, and a file of settings.
 	configDir    = "/opt/backup/config"
+	keyDir       = "/opt/backup/.gnupg" // likewise
 	settingsFile = "purser.yml"
 )
 
@@ -104,7 +105,7 @@ func (inv *invocation) options(usual slog.Level) (daemon.Options, error) {
 		return daemon.Options{}, err
 	}
 	now := func() time.Time { return inv.now().In(inv.location()) }
-	return daemon.Options{Config: cfg, Log: log, Now: now, Rand: rand.Reader, Recipes: inv.configDir}, nil
+	return daemon.Options{Config: cfg, Log: log, Now: now, Rand: rand.Reader, Recipes: inv.configDir, KeyDir: inv.keyDir}, nil
 }
 
 // daemon returns the parts put together, for a command that needs no key.
@@ -156,7 +157,7 @@ func (inv *invocation) url() string { return storage.Redact(inv.cfg.URL.Reveal()
 // one, and there is a terminal to ask on. It reports whether it got one.
 func (inv *invocation) completeKey(ctx context.Context, write bool) (bool, error) {
 	cfg, err := inv.config()
-	if err != nil || !cfg.Passphrase.IsZero() || cfg.NoEncryption && write || !inv.onTerminal() {
+	if err != nil || !cfg.Passphrase.IsZero() || (cfg.NoEncryption || len(cfg.EncryptKeys)+len(cfg.HiddenKeys) > 0) && write || !inv.onTerminal() {
 		return false, err
 	}
 	repo, err := inv.openRepository(ctx)

@@ -32,8 +32,10 @@ type Config struct {
 	RemoveAllButNFull      int           // at least 1 [BACKUP_DUPLICITY_REMOVE_ALL_BUT_N_FULL]
 	RemoveAllIncOfButNFull int           // at least 1 [BACKUP_DUPLICITY_REMOVE_ALL_INC_OF_BUT_N_FULL]
 	VolumeSize             int64         // bytes [BACKUP_DUPLICITY_VOLSIZE, in MiB]
-	EncryptKey             string        // [BACKUP_DUPLICITY_ENCRYPT_KEY]
-	SignKey                string        // [BACKUP_DUPLICITY_SIGN_KEY]
+	EncryptKeys            []string      // [BACKUP_DUPLICITY_ENCRYPT_KEY], and --encrypt-key in the options
+	HiddenKeys             []string      // --hidden-encrypt-key in the options
+	SignKey                string        // [BACKUP_DUPLICITY_SIGN_KEY], or --sign-key in the options
+	Selection              []Rule        // what of the source is backed up, in order, from the options
 	Passphrase             secret.String // [PASSPHRASE]
 	SignPassphrase         secret.String // [SIGN_PASSPHRASE]
 	NoEncryption           bool          // --no-encryption is in [BACKUP_DUPLICITY_OPTIONS]
@@ -115,6 +117,10 @@ func (c *Config) Settings() []Setting {
 // path /x is file:///x. The string matters to the byte: duplicity names its
 // archive directory by its MD5.
 func JoinTarget(url, path string) string { return url + path }
+
+// Rule is one of duplicity's options that choose files, for example
+// "--exclude" with a pattern.
+type Rule struct{ Option, Value string }
 
 // CheckTarget tells why this configuration can't be used to back up or to read
 // backups: there is no target, or it asks for what this version can't do for

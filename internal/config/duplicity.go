@@ -1,6 +1,9 @@
 package config
 
-import "time"
+import (
+	"errors"
+	"time"
+)
 
 // option is one of duplicity's options. Exactly one of apply, needless and
 // refused says what becomes of it.
@@ -18,7 +21,7 @@ type option struct {
 // leaves out and older spellings included.
 func options() []option {
 	var all []option
-	for _, part := range [][]option{honoured(), needless(), ofOtherTargets(), refused(), refusedTargets(), refusedSelection()} {
+	for _, part := range [][]option{honoured(), needless(), ofOtherTargets(), refused(), refusedTargets(), keys(), selection()} {
 		all = append(all, part...)
 	}
 	return all
@@ -58,7 +61,6 @@ func needless() []option {
 		{name: "--name", values: 1, needless: "the archive directory is named by the target"},
 		{name: "--no-files-changed", needless: "the list of changes in a manifest costs little"},
 		{name: "--no-print-statistics", needless: "each run logs one line of figures"},
-		{name: "--null-separator", needless: "it concerns lists of files, and none is given"},
 		{name: "--numeric-owner", needless: "it concerns restores"},
 		{name: "--progress", needless: "the log tells how far a run is"},
 		{name: "--progress-rate", values: 1, needless: "the log tells how far a run is"},
@@ -95,7 +97,7 @@ func ofOtherTargets() []option {
 
 const (
 	setVariable = "set the variable "
-	laterGPG    = "public keys are not supported yet; encrypt with PASSPHRASE"
+	ownKeys     = "no gpg runs; the keys in /opt/backup/.gnupg are read, so take the option out"
 	noLayout    = "purser keeps duplicity's standard object names; take the option out"
 	inCommand   = "this belongs to a command, not to every run; take it out"
 	forTests    = "this is for duplicity's own tests; take it out"
@@ -107,9 +109,7 @@ func refused() []option {
 		{name: "--compare-data", refused: "take it out; `purser verify --data` compares"},
 		{name: "--current-time", values: 1, refused: forTests},
 		{name: "--dry-run", refused: "take it out; `purser run --dry-run` shows what would be done"},
-		{name: "--encrypt-key", values: 1, refused: laterGPG},
-		{name: "--encrypt-secret-keyring", values: 1, refused: laterGPG},
-		{name: "--encrypt-sign-key", values: 1, refused: laterGPG},
+		{name: "--encrypt-secret-keyring", values: 1, refused: ownKeys},
 		{name: "--fail-on-volume", values: 1, refused: forTests},
 		{name: "--file-changed", values: 1, refused: inCommand},
 		{name: "--file-prefix", values: 1, refused: noLayout},
@@ -118,16 +118,14 @@ func refused() []option {
 		{name: "--file-prefix-signature", values: 1, refused: noLayout},
 		{name: "--file-to-restore", short: 'r', values: 1, refused: "take it out; `purser restore --path` restores one file"},
 		{name: "--full-if-older-than", values: 1, refused: setVariable + varFullIfOlderThan},
-		{name: "--gpg-options", values: 1, refused: laterGPG},
+		{name: "--gpg-options", values: 1, refused: ownKeys},
 		{name: "--help", short: 'h', refused: inCommand},
-		{name: "--hidden-encrypt-key", values: 1, refused: laterGPG},
 		{name: "--no-compression", refused: "purser always compresses; take the option out"},
 		{name: "--old-filenames", refused: noLayout},
 		{name: "--rename", values: 2, refused: inCommand},
 		{name: "--restore-time", short: 't', values: 1, refused: inCommand},
 		{name: "--short-filenames", refused: noLayout},
 		{name: "--show-changes-in-set", values: 1, refused: inCommand},
-		{name: "--sign-key", values: 1, refused: laterGPG},
 		{name: "--skip-volume", values: 1, refused: forTests},
 		{name: "--time", values: 1, refused: inCommand},
 		{name: "--time-separator", values: 1, refused: noLayout},
@@ -181,24 +179,45 @@ func refusedTargets() []option {
 	}
 }
 
-// refusedSelection are the options that choose files.
-func refusedSelection() []option {
-	const later = "choosing files is not supported yet; mount below the source path only what is to be backed up"
+// keys are the options that name OpenPGP keys.
+func keys() []option {
+	encrypt := func(c *Config, v string) error { c.EncryptKeys = append(c.EncryptKeys, v); return nil }
+	sign := func(c *Config, v string) error { c.SignKey = v; return nil }
 	return []option{
-		{name: "--copy-links", refused: "links are backed up as links; mount what they lead to below the source path"},
-		{name: "--exclude", values: 1, refused: later},
-		{name: "--exclude-device-files", refused: later},
-		{name: "--exclude-filelist", values: 1, refused: later},
-		{name: "--exclude-filelist-stdin", refused: later},
-		{name: "--exclude-globbing-filelist", values: 1, refused: later},
-		{name: "--exclude-if-present", values: 1, refused: later},
-		{name: "--exclude-older-than", values: 1, refused: later},
-		{name: "--exclude-other-filesystems", refused: later},
-		{name: "--exclude-regexp", values: 1, refused: later},
-		{name: "--include", values: 1, refused: later},
-		{name: "--include-filelist", values: 1, refused: later},
-		{name: "--include-filelist-stdin", refused: later},
-		{name: "--include-globbing-filelist", values: 1, refused: later},
-		{name: "--include-regexp", values: 1, refused: later},
+		{name: "--encrypt-key", values: 1, apply: encrypt},
+		{name: "--encrypt-sign-key", values: 1, apply: func(c *Config, v string) error {
+			return errors.Join(encrypt(c, v), sign(c, v))
+		}},
+		{name: "--hidden-encrypt-key", values: 1, apply: func(c *Config, v string) error {
+			c.HiddenKeys = append(c.HiddenKeys, v)
+			return nil
+		}},
+		{name: "--sign-key", values: 1, apply: sign},
 	}
+}
+
+// selection are the options that choose files. Their order counts, and they
+// are checked where the source is opened.
+func selection() []option {
+	const stdin = "a daemon has no standard input to read; name a file with the option without -stdin"
+	all := []option{
+		{name: "--copy-links", refused: "links are backed up as links; mount what they lead to below the source path"},
+		{name: "--exclude-filelist-stdin", refused: stdin},
+		{name: "--include-filelist-stdin", refused: stdin},
+	}
+	for _, rule := range []struct {
+		name   string
+		values int
+	}{
+		{"--exclude", 1}, {"--exclude-device-files", 0}, {"--exclude-filelist", 1}, {"--exclude-globbing-filelist", 1},
+		{"--exclude-if-present", 1}, {"--exclude-older-than", 1}, {"--exclude-other-filesystems", 0}, {"--exclude-regexp", 1},
+		{"--include", 1}, {"--include-filelist", 1}, {"--include-globbing-filelist", 1}, {"--include-regexp", 1},
+		{"--null-separator", 0},
+	} {
+		all = append(all, option{name: rule.name, values: rule.values, apply: func(c *Config, v string) error {
+			c.Selection = append(c.Selection, Rule{rule.name, v})
+			return nil
+		}})
+	}
+	return all
 }

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/purser-backup/purser/internal/config"
 )
 
@@ -34,7 +36,7 @@ func TestEveryOptionOfDuplicityIsKnown(t *testing.T) {
 		}
 	}
 	t.Logf("classes: %v", classes)
-	if sum := classes["honoured"] + classes["needless"] + classes["impossible"]; sum < 110 || classes["honoured"] != 3 {
+	if sum := classes["honoured"] + classes["needless"] + classes["impossible"]; sum < 110 || classes["honoured"] != 18 {
 		t.Errorf("%d spellings: %v", sum, classes)
 	}
 }
@@ -87,5 +89,13 @@ func TestHonouredOptions(t *testing.T) {
 	c := load(t, "BACKUP_DUPLICITY_OPTIONS=--no-encryption --num-retries 3 --backend-retry-delay=7")
 	if !c.NoEncryption || c.Retries != 3 || c.RetryDelay != 7*time.Second {
 		t.Errorf("got %+v", c)
+	}
+	c = load(t, "BACKUP_DUPLICITY_ENCRYPT_KEY=A", "BACKUP_DUPLICITY_OPTIONS=--encrypt-key B --hidden-encrypt-key C --encrypt-sign-key D "+
+		"--include '/backup/a b' --exclude-other-filesystems --exclude=**")
+	got := []any{c.EncryptKeys, c.HiddenKeys, c.SignKey, c.Selection}
+	want := []any{[]string{"A", "B", "D"}, []string{"C"}, "D", []config.Rule{
+		{Option: "--include", Value: "/backup/a b"}, {Option: "--exclude-other-filesystems"}, {Option: "--exclude", Value: "**"}}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("keys and selection (-want +got):\n%s", diff)
 	}
 }

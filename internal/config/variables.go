@@ -77,7 +77,7 @@ func duplicityVariables(c *Config) []variable {
 			c.VolumeSize = n << 20
 			return err
 		}},
-		{name: varEncryptKey, set: text(func(v string) { c.EncryptKey = v })},
+		{name: varEncryptKey, set: text(func(v string) { c.EncryptKeys = append(c.EncryptKeys, v) })},
 		{name: varSignKey, set: text(func(v string) { c.SignKey = v })},
 		{name: "PASSPHRASE", secret: true, set: hide(&c.Passphrase)},
 		{name: "SIGN_PASSPHRASE", secret: true, set: hide(&c.SignPassphrase)},
@@ -143,8 +143,6 @@ type unbuilt struct {
 func notYet() map[string]unbuilt {
 	const later = "it has no effect in this version"
 	return map[string]unbuilt{
-		varEncryptKey:            {refuse: true, hint: "set PASSPHRASE instead; it encrypts with a passphrase"},
-		varSignKey:               {refuse: true, hint: "unset it; objects can't be signed yet"},
 		varRequireMount:          {refuse: true, hint: "unset it; this version can't tell whether the target is a mount"},
 		"BACKUP_LISTEN":          {hint: later},
 		"BACKUP_BWLIMIT":         {hint: later},

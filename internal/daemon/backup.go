@@ -57,10 +57,6 @@ func (r *run) store(ctx context.Context, repo *engine.Repository, full bool) err
 	r.log.Info("backup started", "source", r.cfg.SourcePath, "target", r.URL())
 	held := r.dumpsInTree()
 	res, err := repo.Backup(ctx, src, engine.BackupOptions{Full: full, FullIfOlderThan: r.cfg.FullIfOlderThan})
-	if errors.Is(err, engine.ErrNoEncryption) {
-		// The engine also names what this version's settings don't reach yet.
-		return withHint(err, "set PASSPHRASE or PASSPHRASE_FILE, or write in the clear with BACKUP_DUPLICITY_OPTIONS=--no-encryption")
-	}
 	if err != nil {
 		return err
 	}
@@ -105,7 +101,18 @@ func OpenSource(o Options) (*engine.DirSource, error) {
 			out = append(out, rel)
 		}
 	}
-	return engine.OpenDir(cfg.SourcePath, func(path string) bool { return slices.Contains(out, path) })
+	src, err := engine.OpenDir(cfg.SourcePath, func(path string) bool { return slices.Contains(out, path) })
+	if err != nil {
+		return nil, err
+	}
+	rules := make([]engine.Rule, len(cfg.Selection))
+	for i, r := range cfg.Selection {
+		rules[i] = engine.Rule(r)
+	}
+	if err := src.Select(rules, o.Now()); err != nil {
+		return nil, errors.Join(err, src.Close())
+	}
+	return src, nil
 }
 
 // below returns dir relative to root if it lies there.

@@ -28,6 +28,7 @@ type Options struct {
 	Now     func() time.Time // in the time zone of the schedule
 	Rand    io.Reader
 	Recipes string // directory of the user's recipes, which need not exist
+	KeyDir  string // directory of OpenPGP keys, which need not exist
 
 	wrap func(*storage.Store) *storage.Store // lets tests put faults before a target
 }
@@ -134,6 +135,8 @@ func OpenRepository(ctx context.Context, o Options) (*engine.Repository, error) 
 	}
 	repo, err := engine.Open(ctx, store, engine.Options{
 		ArchiveDir: o.Config.ArchiveDir, Passphrase: o.Config.Passphrase, NoEncryption: o.Config.NoEncryption,
+		EncryptKeys: o.Config.EncryptKeys, HiddenKeys: o.Config.HiddenKeys, SignKey: o.Config.SignKey,
+		SignPassphrase: o.Config.SignPassphrase, KeyDir: o.KeyDir,
 		VolumeSize: o.Config.VolumeSize, Hostname: hostname, Localdir: o.Config.SourcePath,
 		Now: o.Now, Rand: o.Rand, Warn: o.Log.Warn,
 	})
