@@ -40,6 +40,9 @@ func TestFaultAtEveryStorageCall(t *testing.T) {
 	calls := countCalls(t, f)
 	for _, mode := range []drivertest.Mode{drivertest.Before, drivertest.After, drivertest.Half} { // Torn breaks the contract
 		for _, down := range []bool{false, true} {
+			if down && mode != drivertest.After {
+				continue // what was done before the target went away makes the difference
+			}
 			for n := 1; n <= calls; n++ {
 				t.Run(fmt.Sprintf("%v down=%v call=%d", mode, down, n), func(t *testing.T) {
 					faultAt(t, drivertest.Fault{Call: n, Mode: mode, Down: down})
