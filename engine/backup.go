@@ -180,7 +180,7 @@ func (r *Repository) plan(ctx context.Context, o BackupOptions) (*plan, error) {
 		return nil, err
 	}
 	chain := c.newestChain()
-	if why := r.fullReason(chain, o, encrypt, now); why != "" {
+	if wantsFull(chain, o, encrypt, now) {
 		return p, nil
 	}
 	return p, r.continueChain(ctx, p, chain)
@@ -211,19 +211,13 @@ func (r *Repository) checkKey(ctx context.Context, c *Collection, codec *codec, 
 	return nil
 }
 
-// fullReason says why the next set must be a full one; empty if it need not.
-func (r *Repository) fullReason(chain *Chain, o BackupOptions, encrypt bool, now time.Time) string {
-	switch {
-	case chain == nil:
-		return "no chain to continue"
-	case o.Full:
-		return "asked for"
-	case o.FullIfOlderThan > 0 && now.Sub(chain.Start()) > o.FullIfOlderThan:
-		return "the newest full set is too old"
-	case encrypt != chain.Sets[len(chain.Sets)-1].Encrypted:
-		return "encryption was turned on or off"
-	}
-	return ""
+// wantsFull reports whether the next set must be a full one: there is no chain,
+// it was asked for, the newest full set is too old, or encryption was turned
+// on or off.
+func wantsFull(chain *Chain, o BackupOptions, encrypt bool, now time.Time) bool {
+	return chain == nil || o.Full ||
+		o.FullIfOlderThan > 0 && now.Sub(chain.Start()) > o.FullIfOlderThan ||
+		encrypt != chain.Sets[len(chain.Sets)-1].Encrypted
 }
 
 // continueChain makes the plan an increment, unless the chain's metadata is

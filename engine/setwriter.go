@@ -156,7 +156,7 @@ func (w *setWriter) commit(ctx context.Context) (BackupResult, error) {
 		return BackupResult{}, err
 	}
 	m := w.manifest()
-	if err := w.keepSignatures(); err != nil {
+	if err := w.keepSignatures(ctx); err != nil {
 		return BackupResult{}, err
 	}
 	name := w.name(format.KindManifest)

@@ -113,14 +113,14 @@ func (w *setWriter) uploadSignatures(ctx context.Context) (int64, error) {
 }
 
 // keepSignatures puts the archive into the archive directory.
-func (w *setWriter) keepSignatures() error {
+func (w *setWriter) keepSignatures(ctx context.Context) error {
 	name := localName(w.name(format.KindSignatures))
 	out, err := atomicfile.Create(w.repo.archive.path(name), 0o600)
 	if err != nil {
 		return fmt.Errorf("keep %s: %w", name, err)
 	}
 	defer out.Cancel()
-	if err := w.sigs.encode(context.Background(), w.plan.codec, out, name.Suffix); err != nil {
+	if err := w.sigs.encode(ctx, w.plan.codec, out, name.Suffix); err != nil {
 		return fmt.Errorf("keep %s: %w", name, err)
 	}
 	return out.Commit()
