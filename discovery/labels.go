@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/purser-backup/purser/internal/nearest"
 )
 
 // The labels that a user sets on a service.
@@ -81,7 +83,7 @@ func unknown(labels map[string]string) []fault {
 			continue
 		}
 		f := fault{message: "label " + quote(key) + " is unknown and has no effect"}
-		if near := nearest(key, knownLabels()); near != "" {
+		if near := nearest.To(key, knownLabels()); near != "" {
 			f.remedy = "did you mean " + near + "?"
 		} else {
 			f.remedy = "known labels are " + strings.Join(knownLabels(), ", ")
@@ -89,36 +91,4 @@ func unknown(labels map[string]string) []fault {
 		faults = append(faults, f)
 	}
 	return faults
-}
-
-// nearest returns the name with the smallest edit distance, or "" when none
-// is close enough to be meant.
-func nearest(name string, known []string) string {
-	best, limit := "", max(2, len(name)/4)+1
-	for _, k := range known {
-		if d := distance(name, k); d < limit {
-			best, limit = k, d
-		}
-	}
-	return best
-}
-
-// distance is the Levenshtein distance in bytes.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost = 1 + min(diagonal, row[j], row[j+1])
-			}
-			diagonal, row[j+1] = row[j+1], cost
-		}
-	}
-	return row[len(b)]
 }

@@ -16,7 +16,7 @@ func table() []rule {
 	return []rule{
 		{pkg: "cmd/purser", code: []string{"internal/cli"}, tests: []string{"internal/config"}},
 
-		{pkg: "discovery", tests: []string{"internal/docker", "internal/docker/dockertest"}},
+		{pkg: "discovery", code: []string{"internal/nearest"}, tests: []string{"internal/docker", "internal/docker/dockertest"}},
 		{pkg: "dumpers", code: []string{"discovery", "internal/atomicfile", "internal/secret"},
 			tests: []string{"templates", "internal/docker", "internal/docker/dockertest"}},
 		{pkg: "templates", tests: []string{"discovery", "dumpers", "internal/docker", "internal/docker/dockertest"}},
@@ -37,9 +37,9 @@ func table() []rule {
 		{pkg: "internal/arch"},
 		{pkg: "internal/atomicfile"},
 		{pkg: "internal/cli",
-			code:  []string{"engine", "engine/storage", "internal/config", "internal/daemon", "internal/secret"},
+			code:  []string{"engine", "engine/storage", "internal/config", "internal/daemon", "internal/nearest", "internal/secret"},
 			tests: []string{"internal/docker", "internal/docker/dockertest"}},
-		{pkg: "internal/config", code: []string{"internal/schedule", "internal/secret"}},
+		{pkg: "internal/config", code: []string{"internal/nearest", "internal/schedule", "internal/secret"}},
 		{pkg: "internal/daemon",
 			code: []string{"discovery", "dumpers", "engine", "engine/storage", "templates",
 				"internal/atomicfile", "internal/config", "internal/docker", "internal/schedule", "internal/secret"},
@@ -47,6 +47,7 @@ func table() []rule {
 		{pkg: "internal/docker", code: []string{"discovery", "dumpers"},
 			tests: []string{"internal/docker/dockertest", "templates"}},
 		{pkg: "internal/docker/dockertest"},
+		{pkg: "internal/nearest"},
 		{pkg: "internal/schedule"},
 		{pkg: "internal/secret"},
 	}

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
+
+	"github.com/purser-backup/purser/internal/nearest"
 )
 
 const (
@@ -50,7 +52,7 @@ func findCommand(name string) (*command, error) {
 		names = append(names, c.name)
 	}
 	hint := "`purser help` lists the commands"
-	if near := nearest(name, names); near != "" {
+	if near := nearest.To(name, names); near != "" {
 		hint = fmt.Sprintf("did you mean `purser %s`?", near)
 	}
 	return nil, usagef(hint, "unknown command %q", name)
@@ -154,49 +156,11 @@ func flagError(fs *flag.FlagSet, cmd *command, err error) error {
 	}
 	var known []string
 	fs.VisitAll(func(f *flag.Flag) { known = append(known, f.Name) })
-	if near := nearest(name, known); near != "" {
+	if near := nearest.To(name, known); near != "" {
 		help = fmt.Sprintf("did you mean `--%s`?", near)
 	}
 	if cmd == nil {
 		return usagef(help, "unknown flag --%s before the command", name)
 	}
 	return usagef(help, "%s: unknown flag --%s", cmd.name, name)
-}
-
-// nearest returns the known word that is most like word, or "" when none is
-// like enough to be meant.
-func nearest(word string, known []string) string {
-	best, found := max(1, (len(word)+1)/3)+1, ""
-	for _, k := range known {
-		if d := distance(word, k); d < best && d < len(k) {
-			best, found = d, k
-		}
-	}
-	return found
-}
-
-// distance counts the insertions, deletions, replacements and swaps of
-// neighbours that turn a into b.
-func distance(a, b string) int {
-	rows := make([][]int, len(a)+1)
-	for i := range rows {
-		rows[i] = make([]int, len(b)+1)
-		rows[i][0] = i
-	}
-	for j := range rows[0] {
-		rows[0][j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		for j := 1; j <= len(b); j++ {
-			replace := rows[i-1][j-1]
-			if a[i-1] != b[j-1] {
-				replace++
-			}
-			rows[i][j] = min(rows[i-1][j]+1, rows[i][j-1]+1, replace)
-			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
-				rows[i][j] = min(rows[i][j], rows[i-2][j-2]+1)
-			}
-		}
-	}
-	return rows[len(a)][len(b)]
 }

@@ -146,17 +146,6 @@ func TestLogLines(t *testing.T) {
 	}
 }
 
-func TestNearest(t *testing.T) {
-	known := []string{"backup", "restore", "ls", "sets", "url", "run"}
-	for word, want := range map[string]string{
-		"bakcup": "backup", "restor": "restore", "set": "sets", "x": "", "full": "", "runn": "run", "quite-else": "", "": "",
-	} {
-		if got := nearest(word, known); got != want {
-			t.Errorf("nearest to %q is %q, want %q", word, got, want)
-		}
-	}
-}
-
 func TestDiscoveryTable(t *testing.T) {
 	found := daemon.Discovery{
 		Services: []daemon.Found{

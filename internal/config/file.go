@@ -14,6 +14,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/purser-backup/purser/internal/nearest"
 )
 
 // readSettings reads the settings of a YAML file: a mapping of canonical names,
@@ -99,7 +101,7 @@ func (f *settingsFile) parse(text []byte, known map[string]bool) {
 func (f *settingsFile) add(key, value *yaml.Node, known map[string]bool) {
 	name := canonical(key.Value)
 	if key.Kind != yaml.ScalarNode || !known[name] {
-		near := nearest(name, slices.Sorted(maps.Keys(known)))
+		near := nearest.To(name, slices.Sorted(maps.Keys(known)))
 		hint := "take it out; `purser config` lists all settings"
 		if near != "" {
 			hint = "write " + near + " if that was meant, else take it out"

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/purser-backup/purser/internal/nearest"
 )
 
 const (
@@ -120,7 +122,7 @@ func (l *loader) confd(env []given) string {
 // asked for. Others are noted only, since a container named "backup" brings
 // such names into the environment of those that link to it.
 func (l *loader) unknown(g given, name string, known map[string]bool) {
-	near := nearest(name, slices.Sorted(maps.Keys(known)))
+	near := nearest.To(name, slices.Sorted(maps.Keys(known)))
 	inSection := slices.ContainsFunc(sections(), func(s string) bool { return strings.HasPrefix(name, s) })
 	if near == "" && !inSection {
 		l.config.Notes = append(l.config.Notes, fmt.Sprintf("%s is not a setting and has no effect", g.name))

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/purser-backup/purser/internal/nearest"
 )
 
 // parseOptions reads BACKUP_DUPLICITY_OPTIONS into c. The value is split as a
@@ -91,7 +93,7 @@ func findOption(known []option, word, name string) (*option, error) {
 		}
 	}
 	hint := "take it out"
-	switch near := nearest(name, names); {
+	switch near := nearest.To(name, names); {
 	case len(begins) == 1:
 		return &known[found], nil
 	case len(begins) > 1:

@@ -1,11 +1,13 @@
-package config
+// Package nearest finds the known name that a misspelt one was meant to be.
+package nearest
 
-// nearest gives the name that differs from s in the fewest letters, or "" if
-// all differ in more than three, or in a third of the letters.
-func nearest(s string, names []string) string {
-	best, least := "", min(3, len(s)/3)+1
+// To returns the name that differs from word in the fewest letters, or "" when
+// none is like enough to be meant: in at most a third of the letters, and in
+// three at most.
+func To(word string, names []string) string {
+	best, least := "", max(1, min(3, (len(word)+1)/3))+1
 	for _, n := range names {
-		if d := distance(s, n); d < least {
+		if d := distance(word, n); d < least && d < len(n) {
 			best, least = n, d
 		}
 	}
