@@ -62,9 +62,10 @@ type Config struct {
 	settings []Setting
 }
 
-// Rancher says how to reach a Rancher 1.x server and its database. As with
-// rancher-backup, CATTLE_URL, CATTLE_ACCESS_KEY and CATTLE_SECRET_KEY win over
-// BACKUP_RANCHER_API_URL, _KEY and _SECRET.
+// Rancher says how to reach a Rancher 1.x server and its database.
+// BACKUP_RANCHER_API_URL, _KEY and _SECRET win, each for itself, over
+// CATTLE_URL, CATTLE_ACCESS_KEY and CATTLE_SECRET_KEY, which Rancher's agent
+// sets; with rancher-backup it was the other way round.
 type Rancher struct {
 	URL       string
 	AccessKey string

@@ -238,10 +238,22 @@ func TestOverrideWins(t *testing.T) {
 	}
 }
 
-func TestRancherAgentWins(t *testing.T) {
-	c := load(t, "CATTLE_URL=http://agent/v1", "CATTLE_SECRET_KEY=s2", "BACKUP_RANCHER_api_url=http://mine", "BACKUP_RANCHER_api_key=k1", "BACKUP_RANCHER_api_secret=s1")
-	if r := c.Rancher; r.URL != "http://agent/v1" || r.AccessKey != "k1" || r.SecretKey.Reveal() != "s2" {
-		t.Errorf("got %+v", r)
+func TestRancherAgentLoses(t *testing.T) {
+	agent := []string{"CATTLE_URL=http://agent/v1", "CATTLE_ACCESS_KEY=k2", "CATTLE_SECRET_KEY=s2"}
+	for _, c := range []struct {
+		explicit         []string
+		url, key, secret string
+	}{
+		{nil, "http://agent/v1", "k2", "s2"},
+		{[]string{"BACKUP_RANCHER_api_url=http://mine", "BACKUP_RANCHER_api_key=k1", "BACKUP_RANCHER_api_secret=s1"}, "http://mine", "k1", "s1"},
+		{[]string{"BACKUP_RANCHER_API_KEY=k1", "BACKUP_RANCHER_API_SECRET=s1"}, "http://agent/v1", "k1", "s1"},
+		{[]string{"BACKUP_RANCHER_API_URL=http://mine"}, "http://mine", "k2", "s2"},
+	} {
+		for _, env := range [][]string{slices.Concat(agent, c.explicit), slices.Concat(c.explicit, agent)} {
+			if r := load(t, env...).Rancher; r.URL != c.url || r.AccessKey != c.key || r.SecretKey.Reveal() != c.secret {
+				t.Errorf("%q: got %+v", env, r)
+			}
+		}
 	}
 	if !load(t, "BACKUP_RANCHER_DB_HOST=db").ModuleRancherDB {
 		t.Error("a database host does not turn its dump on")

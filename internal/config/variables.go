@@ -101,13 +101,14 @@ func placeVariables(c *Config) []variable {
 func rancherVariables(c *Config) []variable {
 	r := &c.Rancher
 	return []variable{
-		// CATTLE_* comes later and so wins, as it did.
-		{name: "BACKUP_RANCHER_API_URL", set: text(func(v string) { r.URL = v }), url: true},
-		{name: "BACKUP_RANCHER_API_KEY", set: text(func(v string) { r.AccessKey = v })},
-		{name: "BACKUP_RANCHER_API_SECRET", secret: true, set: hide(&r.SecretKey)},
+		// Rancher's agent puts CATTLE_* into a container; what a user wrote comes
+		// later and so wins.
 		{name: "CATTLE_URL", set: text(func(v string) { r.URL = v }), url: true},
 		{name: "CATTLE_ACCESS_KEY", set: text(func(v string) { r.AccessKey = v })},
 		{name: "CATTLE_SECRET_KEY", secret: true, set: hide(&r.SecretKey)},
+		{name: "BACKUP_RANCHER_API_URL", set: text(func(v string) { r.URL = v }), url: true},
+		{name: "BACKUP_RANCHER_API_KEY", set: text(func(v string) { r.AccessKey = v })},
+		{name: "BACKUP_RANCHER_API_SECRET", secret: true, set: hide(&r.SecretKey)},
 		{name: varRancherDBHost, set: text(func(v string) { r.DB.Host = v })},
 		{name: "BACKUP_RANCHER_DB_PORT", def: "3306", set: count(&r.DB.Port, math.MaxUint16)},
 		{name: "BACKUP_RANCHER_DB_USER", def: "rancher", set: text(func(v string) { r.DB.User = v })},
