@@ -1,11 +1,8 @@
 // Package docker adapts the Docker Engine API: it lists containers as
 // discovery values and runs the one-shot containers of dumpers.
 //
-// It calls GET /_ping, /info, /events, /containers/json, /containers/ID/json,
-// /images/ID/json, HEAD and PUT /containers/ID/archive, POST
-// /containers/create, /containers/ID/{start,attach,wait,exec},
-// /exec/ID/start, GET /exec/ID/json, DELETE /containers/ID, and, for a recipe
-// that names an image that isn't there, POST /images/create.
+// It makes only the calls that the README lists, which a test compares with
+// those that are made.
 package docker
 
 import (
