@@ -14,7 +14,7 @@ type rule struct {
 // and dumpers never hear of the engine. They meet in internal/daemon.
 func table() []rule {
 	return []rule{
-		{pkg: "cmd/purser", code: []string{"internal/cli"}, tests: []string{"internal/config"}},
+		{pkg: "cmd/purser", code: []string{"internal/cli"}, tests: []string{"internal/config", "internal/docker/dockertest"}},
 
 		{pkg: "discovery", code: []string{"internal/nearest"}, tests: []string{"internal/docker", "internal/docker/dockertest"}},
 		{pkg: "dumpers", code: []string{"discovery", "internal/atomicfile", "internal/secret"},
