@@ -166,8 +166,7 @@ func (w *world) mariadb(service, image string, options ...string) *database {
 	w.t.Helper()
 	db := &database{w: w, service: service, system: "mysql"}
 	db.name = w.container(service, image, append([]string{"-e", "MARIADB_ROOT_PASSWORD=" + passphrase, "-e", "MARIADB_DATABASE=shop"}, options...)...)
-	db.client = []string{"-e", "MYSQL_PWD=" + passphrase, db.name, "mariadb", "--host=127.0.0.1", "--user=root", "--batch", "--skip-column-names"}
-	return db.ready()
+	return db.connected()
 }
 
 // postgres starts a server with a database named shop and waits until it takes connections.
@@ -175,8 +174,7 @@ func (w *world) postgres(service, image string, options ...string) *database {
 	w.t.Helper()
 	db := &database{w: w, service: service, system: "postgres"}
 	db.name = w.container(service, image, append([]string{"-e", "POSTGRES_PASSWORD=" + passphrase, "-e", "POSTGRES_DB=shop"}, options...)...)
-	db.client = []string{"-e", "PGPASSWORD=" + passphrase, db.name, "psql", "-h", "127.0.0.1", "-U", "postgres", "-XAtq", "-F", "\t", "-v", "ON_ERROR_STOP=1"}
-	return db.ready()
+	return db.connected()
 }
 
 // database is a server.
@@ -187,8 +185,13 @@ type database struct {
 	client        []string // arguments of docker exec for its own client, less the database
 }
 
-func (db *database) ready() *database {
+// connected chooses the client and waits until the server takes connections.
+func (db *database) connected() *database {
 	db.w.t.Helper()
+	db.client = []string{"-e", "MYSQL_PWD=" + passphrase, db.name, "mariadb", "--host=127.0.0.1", "--user=root", "--batch", "--skip-column-names"}
+	if db.system == "postgres" {
+		db.client = []string{"-e", "PGPASSWORD=" + passphrase, db.name, "psql", "-h", "127.0.0.1", "-U", "postgres", "-XAtq", "-F", "\t", "-v", "ON_ERROR_STOP=1"}
+	}
 	db.w.eventually(db.service+" is ready", func() bool {
 		p := db.session(db.system)
 		p.cmd.Stdin = strings.NewReader("select 1;")
