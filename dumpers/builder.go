@@ -107,20 +107,23 @@ func pair(n *yaml.Node) (name, value string, ok bool) {
 }
 
 func (b *builder) commands(entrypoint, commands *yaml.Node) error {
-	entry, err := b.argv(entrypoint)
+	entry, output, err := b.argv(entrypoint)
 	if err != nil {
 		return err
 	}
+	if output != "" {
+		return b.fault(entrypoint, "entrypoint: it can't have \"> FILE\"")
+	}
 	var lines []string
 	for _, n := range sequence(commands) {
-		argv, err := b.argv(n)
+		argv, output, err := b.argv(n)
 		if err != nil {
 			return err
 		}
 		if len(argv) == 0 {
 			return b.fault(n, "commands: an item is empty")
 		}
-		line, err := b.line(append(slices.Clone(entry), argv...))
+		line, err := b.line(append(slices.Clone(entry), argv...), output)
 		if err != nil {
 			f := b.fault(n, "commands: %v", err)
 			f.Advice = nestedAdvice
@@ -136,34 +139,36 @@ func (b *builder) commands(entrypoint, commands *yaml.Node) error {
 	return nil
 }
 
-// argv reads a command: a text in shell words, or a list of arguments.
-func (b *builder) argv(n *yaml.Node) ([]string, error) {
+// argv reads a command: a text in shell words, or a list of arguments. A text
+// may end with "> FILE", the output.
+func (b *builder) argv(n *yaml.Node) (argv []string, output string, err error) {
 	if n == nil {
-		return nil, nil
+		return nil, "", nil
 	}
 	if n.Kind == yaml.ScalarNode {
-		words, err := splitWords(n.Value)
+		argv, output, err := splitCommand(n.Value)
 		if err != nil {
-			return nil, b.fault(n, "%v", err)
+			f := b.fault(n, "%v", err)
+			f.Advice = `write "sh -c '...'" around what a shell must do, and quotes around a word with its signs`
+			return nil, "", f
 		}
-		return words, nil
+		return argv, output, nil
 	}
-	var words []string
 	for _, item := range sequence(n) {
 		if item.Kind != yaml.ScalarNode {
-			return nil, b.fault(item, "a command is a text or a list of texts")
+			return nil, "", b.fault(item, "a command is a text or a list of texts")
 		}
-		words = append(words, item.Value)
+		argv = append(argv, item.Value)
 	}
-	return words, nil
+	return argv, "", nil
 }
 
 const nestedAdvice = `put the value under environments, as "NAME:{{ env.X }}", and use "$NAME" in the inner script`
 
 // line writes a command for the outer shell. Values are references: within
 // the script of "sh -c" for the inner shell, elsewhere for the outer one.
-func (b *builder) line(argv []string) (string, error) {
-	words := make([]string, len(argv))
+func (b *builder) line(argv []string, output string) (string, error) {
+	words := make([]string, len(argv), len(argv)+2)
 	for i, arg := range argv {
 		if b.holes.broken(arg) {
 			return "", errors.New("the template cut a value of the service in pieces")
@@ -184,6 +189,16 @@ func (b *builder) line(argv []string) (string, error) {
 		default:
 			words[i] = expandWord(arg, found)
 		}
+	}
+	if output != "" {
+		if b.holes.broken(output) {
+			return "", errors.New("the template cut a value of the service in pieces")
+		}
+		found := b.holes.find(output)
+		for _, f := range found {
+			b.used[f.index], b.referred[f.index] = true, true
+		}
+		words = append(words, ">", expandWord(output, found))
 	}
 	return strings.Join(words, " "), nil
 }

@@ -27,6 +27,9 @@
 //	trailer:                 # optional: how a complete file ends
 //	  - {file: "*.sql", contains: "-- Dump completed"}
 //
+// A command in shell words may end with "> FILE", where its standard output
+// goes. All else that a shell does needs "sh -c" around it.
+//
 // Where the shell can, a script of "sh -c" runs with "set -o pipefail": a dump
 // whose first half of a pipe failed is no dump.
 //

@@ -47,6 +47,7 @@ func TestLoadFaults(t *testing.T) {
 		{"jinja default", recipe("commands:\n- '{{ env.A | default(\"x\") }}'"), []string{"templates/x.yml:2:"}, "text/template"},
 		{"jinja index", recipe("commands:\n- \"{{ env['A'] }}\""), []string{"templates/x.yml:2:"}, "text/template"},
 		{"argument", recipe("commands:\n- '{{ env.A \"x\" }}'"), []string{"templates/x.yml:2: env.A takes no arguments"}, ""},
+		{"pipe", recipe("commands:\n- 'dump | gzip > x'"), []string{`"|" outside of a script`}, "sh -c"},
 		{"unclosed", recipe("commands:\n- '{{ if env.A }}'"), []string{"templates/x.yml:2:", "unexpected EOF"}, ""},
 		{"dot", recipe("commands:\n- '{{ .A }}'"), []string{"refers to something that isn't there"}, "text/template"},
 		{"yaml", recipe("commands: [a\nimage: b"), []string{"templates/x.yml: line 1 of the rendered recipe: did not"}, ""},

@@ -102,6 +102,7 @@ func TestRender(t *testing.T) {
 		{"words", `commands: ['dump --user={{ env.U }} "a b" c\ d']`, map[string]string{"U": "x y"}, `'dump' '--user='"${PURSER_0}" 'a b' 'c d' || failed 1 $?`},
 		{"entrypoint", "entrypoint: /bin/dump\ncommands: [--all]", nil, `'/bin/dump' '--all'`},
 		{"entrypoint list", "entrypoint: [sh, -c]\ncommands: [['echo {{ env.U }}']]", map[string]string{"U": "x"}, `echo "${PURSER_0}"'`},
+		{"output", `commands: ["dump --all > {{ target_dir }}/{{ env.U }}.dump"]`, map[string]string{"U": "x y"}, `'dump' '--all' > '/purser/'"${PURSER_0}"'.dump' || failed 1 $?`},
 		{"two", "commands: [a, b]", nil, "'a' || failed 1 $?\n'b' || failed 2 $?"},
 		{"equal", `commands: ['{{ if eq env.MODE "a" "b" }}yes{{ else }}no{{ end }}']`, map[string]string{"MODE": "b"}, "'yes'"},
 		{"not equal", `commands: ['{{ if ne env.MODE env.OTHER }}yes{{ else }}no{{ end }}']`, map[string]string{"MODE": "b", "OTHER": "b"}, "'no'"},

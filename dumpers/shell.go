@@ -9,25 +9,72 @@ import (
 	"strings"
 )
 
+// word is one word of a command, or an operator of the shell.
+type word struct {
+	text     string
+	operator bool
+}
+
+const operators = "<>|;&"
+
+// splitCommand reads a command in shell words. Of the shell's operators it
+// takes one, a last "> FILE", which rancher-backup's own shell carried out:
+// the standard output goes to that file. An operator of another kind is an
+// error, as without a shell it would become an argument.
+func splitCommand(s string) (argv []string, output string, err error) {
+	words, err := splitWords(s)
+	if err != nil {
+		return nil, "", err
+	}
+	if n := len(words); n > 2 && words[n-2] == (word{">", true}) && !words[n-1].operator {
+		words, output = words[:n-2], words[n-1].text
+	}
+	for _, w := range words {
+		if w.operator {
+			return nil, "", fmt.Errorf("%q outside of a script: only a last \"> FILE\" is understood there", w.text)
+		}
+		argv = append(argv, w.text)
+	}
+	return argv, output, nil
+}
+
 // splitWords splits a command into words as a POSIX shell reads them,
 // without any expansion.
-func splitWords(s string) ([]string, error) {
-	var words []string
-	var word strings.Builder
+func splitWords(s string) ([]word, error) {
+	var words []word
+	var text strings.Builder
 	started := false
+	end := func() {
+		if started {
+			words = append(words, word{text: text.String()})
+			text.Reset()
+			started = false
+		}
+	}
 	for i := 0; i < len(s); i++ {
 		c := s[i]
 		switch {
+		case strings.IndexByte(operators, c) >= 0:
+			descriptor := ""
+			if (c == '<' || c == '>') && strings.Trim(text.String(), "0123456789") == "" {
+				descriptor = text.String()
+				text.Reset()
+				started = false
+			}
+			end()
+			operator := s[i : len(s)-len(strings.TrimLeft(s[i:], operators))]
+			words = append(words, word{descriptor + operator, true})
+			i += len(operator) - 1
 		case c == '\'':
-			end := strings.IndexByte(s[i+1:], '\'')
-			if end < 0 {
+			closing := strings.IndexByte(s[i+1:], '\'')
+			if closing < 0 {
 				return nil, errors.New("a single quote is not closed")
 			}
-			word.WriteString(s[i+1 : i+1+end])
-			i += end + 1
+			text.WriteString(s[i+1 : i+1+closing])
+			i += closing + 1
 			started = true
 		case c == '"':
-			n, err := doubleQuoted(s[i+1:], &word)
+			n, err := doubleQuoted(s[i+1:], &text)
 			if err != nil {
 				return nil, err
 			}
@@ -39,23 +86,17 @@ func splitWords(s string) ([]string, error) {
 			}
 			i++
 			if s[i] != '\n' {
-				word.WriteByte(s[i])
+				text.WriteByte(s[i])
 				started = true
 			}
 		case c == ' ' || c == '\t' || c == '\n' || c == '\r':
-			if started {
-				words = append(words, word.String())
-				word.Reset()
-				started = false
-			}
+			end()
 		default:
-			word.WriteByte(c)
+			text.WriteByte(c)
 			started = true
 		}
 	}
-	if started {
-		words = append(words, word.String())
-	}
+	end()
 	return words, nil
 }
 

@@ -8,25 +8,33 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-func TestSplitWords(t *testing.T) {
+func TestSplitCommand(t *testing.T) {
 	for in, want := range map[string][]string{
-		"":                       nil,
-		"  a  b\tc\nd ":          {"a", "b", "c", "d"},
-		`sh -c 'a "b" c'`:        {"sh", "-c", `a "b" c`},
-		`a "b c" d\ e ''`:        {"a", "b c", "d e", ""},
-		`"a\"b\$c\x" 'd\e'`:      {`a"b$c\x`, `d\e`},
-		"a\\\nb":                 {"ab"},
-		`x'y'"z"`:                {"xyz"},
-		`$HOME ~ * ; | && > # x`: {"$HOME", "~", "*", ";", "|", "&&", ">", "#", "x"},
+		"":                     nil,
+		"  a  b\tc\nd ":        {"a", "b", "c", "d"},
+		`sh -c 'a "b" c'`:      {"sh", "-c", `a "b" c`},
+		`a "b c" d\ e ''`:      {"a", "b c", "d e", ""},
+		`"a\"b\$c\x" 'd\e'`:    {`a"b$c\x`, `d\e`},
+		"a\\\nb":               {"ab"},
+		`x'y'"z"`:              {"xyz"},
+		`$HOME ~ * # x`:        {"$HOME", "~", "*", "#", "x"},
+		`a ';' "|" \&\& '>' x`: {"a", ";", "|", "&&", ">", "x"},
 	} {
-		got, err := splitWords(in)
-		if diff := cmp.Diff(want, got); diff != "" || err != nil {
-			t.Errorf("%q: %v %s", in, err, diff)
+		got, output, err := splitCommand(in)
+		if diff := cmp.Diff(want, got); diff != "" || err != nil || output != "" {
+			t.Errorf("%q: %v %s, output %q", in, err, diff, output)
 		}
 	}
-	for _, in := range []string{`'a`, `"a`, `a\`, `"a\"`} {
-		if words, err := splitWords(in); err == nil {
-			t.Errorf("%q: %q", in, words)
+	for in, want := range map[string]string{"dump -a > f": "f", "dump -a>f": "f", "dump -a >'f g'": "f g", `dump -a >  "/d/f"`: "/d/f"} {
+		if got, output, err := splitCommand(in); err != nil || !slices.Equal(got, []string{"dump", "-a"}) || output != want {
+			t.Errorf("%q: %q > %q, %v", in, got, output, err)
+		}
+	}
+	for _, in := range []string{
+		`'a`, `"a`, `a\`, `"a\"`, "a | b", "a > f b", "a > f > g", "a >> f", "a 2> f", "a < f", "a & b", "a; b", "a && b", "> f", "a >", "a > f; b", "a 2>&1 > f",
+	} {
+		if words, output, err := splitCommand(in); err == nil {
+			t.Errorf("%q: %q > %q", in, words, output)
 		}
 	}
 }
@@ -55,8 +63,8 @@ func FuzzQuote(f *testing.F) {
 		f.Add(s, s+"x")
 	}
 	f.Fuzz(func(t *testing.T, a, b string) {
-		got, err := splitWords(quoteWord(a) + " " + quoteWord(b))
-		if err != nil || !slices.Equal(got, []string{a, b}) {
+		got, output, err := splitCommand(quoteWord(a) + " " + quoteWord(b))
+		if err != nil || !slices.Equal(got, []string{a, b}) || output != "" {
 			t.Errorf("%q, %q: %q, %v", a, b, got, err)
 		}
 	})
