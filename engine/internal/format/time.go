@@ -149,13 +149,15 @@ func ParseTime(s string, now time.Time) (time.Time, error) {
 // maxTime is the end of the year 9999.
 const maxTime = 253402300799
 
+// parseFullTime takes years beyond 2099 too, where duplicity stops: they stand for "any
+// time" in what limits a range, and a time of no set does no harm.
 func parseFullTime(s, zone string, loc *time.Location) (time.Time, bool) {
 	layout := "2006-01-02T15:04:05"
 	if zone != "" {
 		layout += "Z07:00"
 	}
 	t, err := time.Parse(layout, s)
-	if err != nil || t.Year() < 1901 || t.Year() > 2099 {
+	if err != nil || t.Year() < 1901 || t.Year() > 9999 {
 		return time.Time{}, false
 	}
 	if zone == "" {
