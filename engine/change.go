@@ -27,7 +27,7 @@ func (c *comparer) same(h *format.Header, e *Entry) bool {
 	case format.CharDevice, format.BlockDevice:
 		return c.sameOwner(h, e) && sameXattrs(h, e) && h.Major == e.Major && h.Minor == e.Minor
 	case format.File:
-		if h.FileSize >= 0 && h.FileSize != e.Size {
+		if h.FileSize >= 0 && (h.FileSize != e.Size || h.LinkGroup == "" && e.LinkGroup != "") {
 			return false
 		}
 	}
