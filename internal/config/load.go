@@ -18,6 +18,8 @@ const (
 	prefix      = "BACKUP_"
 	fileSuffix  = "_FILE"
 	maxFileSize = 1 << 20
+
+	unreadableHint = "check that the file is there, is readable and has the value in it"
 )
 
 // Load reads the configuration from an environment, a list of NAME=VALUE as
@@ -102,7 +104,16 @@ func (l *loader) collect(environ []string, table []variable) {
 func (l *loader) confd(env []given) string {
 	ours := prefix
 	for _, g := range env {
-		switch canonical(g.name) {
+		name := canonical(g.name)
+		if plain, ok := strings.CutSuffix(name, fileSuffix); ok && strings.HasPrefix(plain, "CONFD_") {
+			value, err := readFile(g.value)
+			if err != nil {
+				l.fault(g, err, unreadableHint)
+				continue
+			}
+			name, g.value = plain, value
+		}
+		switch name {
 		case "CONFD_BACKEND":
 			if !strings.EqualFold(g.value, "env") {
 				l.fault(g, errors.New("settings are read from the environment only"), "unset it, and give the settings as variables or in files that NAME_FILE variables name")
@@ -223,7 +234,7 @@ func (l *loader) find(v variable) (string, Origin, *Fault) {
 	case len(files) > 0:
 		value, err := readFile(files[0].value)
 		if err != nil {
-			return bad(files[0], "check that the file is there, is readable and has the value in it", "%w", err)
+			return bad(files[0], unreadableHint, "%w", err)
 		}
 		return value, Origin{Kind: File, Name: files[0].value}, nil
 	}
