@@ -120,7 +120,7 @@ func TestGroupSettings(t *testing.T) {
 	for _, c := range []struct {
 		labels   labels
 		want     discovery.Settings
-		problems []string // parts of message and hint
+		problems []string // parts of message and hint; of one that is more than a warning, "error" first
 	}{
 		{labels{"backup.type": " mysql "}, discovery.Settings{Type: "mysql"}, nil},
 		{labels{"backup.disable": "true"}, discovery.Settings{Disabled: true}, nil},
@@ -129,8 +129,8 @@ func TestGroupSettings(t *testing.T) {
 		{labels{"backup.timeout": "2h", "backup.idle-timeout": "90s"}, discovery.Settings{Timeout: 2 * time.Hour, IdleTimeout: 90 * time.Second}, nil},
 		{labels{"backup.timeout": "2 hours"}, discovery.Settings{}, []string{"not a positive duration", "90m"}},
 		{labels{"backup.timeout": "-1s"}, discovery.Settings{}, []string{"not a positive duration"}},
-		{labels{"backup.tpye": "mysql"}, discovery.Settings{}, []string{`"backup.tpye" is unknown`, "did you mean backup.type?"}},
-		{labels{"backup.disabled": "true"}, discovery.Settings{}, []string{"did you mean backup.disable?"}},
+		{labels{"backup.tpye": "mysql"}, discovery.Settings{}, []string{"error", `"backup.tpye" is unknown`, "did you mean backup.type?"}},
+		{labels{"backup.disabled": "true"}, discovery.Settings{}, []string{"error", "did you mean backup.disable?"}},
 		{labels{"backup.something-else": "x"}, discovery.Settings{}, []string{"known labels are"}},
 		{labels{"other.label": "x"}, discovery.Settings{}, nil},
 	} {
@@ -146,8 +146,11 @@ func TestGroupSettings(t *testing.T) {
 			t.Errorf("%v: problems %v", c.labels, problems)
 			continue
 		}
-		for _, part := range c.problems {
-			if text := problems[0].Error() + " " + problems[0].Hint(); !strings.Contains(text, part) || !problems[0].Warning {
+		for i, part := range c.problems {
+			if i == 0 && problems[0].Warning == (part == "error") {
+				t.Errorf("%v: warning %v", c.labels, problems[0].Warning)
+			}
+			if text := problems[0].Error() + " " + problems[0].Hint(); part != "error" && !strings.Contains(text, part) {
 				t.Errorf("%v: problem %q lacks %q", c.labels, text, part)
 			}
 		}

@@ -84,7 +84,8 @@ func unknown(labels map[string]string) []fault {
 		}
 		f := fault{message: "label " + quote(key) + " is unknown and has no effect"}
 		if near := nearest.To(key, knownLabels()); near != "" {
-			f.remedy = "did you mean " + near + "?"
+			// A slip of the pen: what the user asked for isn't done.
+			f.remedy, f.serious = "did you mean "+near+"?", true
 		} else {
 			f.remedy = "known labels are " + strings.Join(knownLabels(), ", ")
 		}

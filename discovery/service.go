@@ -43,7 +43,7 @@ type Problem struct {
 	Subject string // the service's identity, or the container's name where it has none
 	Message string
 	Remedy  string // what to do, may be empty
-	Warning bool   // true: nothing was left out because of it
+	Warning bool   // true: nothing that was asked for is left out because of it
 }
 
 func (p Problem) Error() string { return p.Subject + ": " + p.Message }
@@ -52,7 +52,10 @@ func (p Problem) Error() string { return p.Subject + ": " + p.Message }
 func (p Problem) Hint() string { return p.Remedy }
 
 // fault is a problem that doesn't know yet whose it is.
-type fault struct{ message, remedy string }
+type fault struct {
+	message, remedy string
+	serious         bool // more than a warning
+}
 
 // Group makes services of containers. A container that can't be grouped is
 // left out and reported; so is each service whose containers differ in image
@@ -89,7 +92,7 @@ func Group(containers []Container) ([]Service, []Problem) {
 		var faults []fault
 		s.Settings, faults = decode(s.Containers[0].Labels)
 		for _, f := range faults {
-			problems = append(problems, Problem{Subject: s.ID(), Message: f.message, Remedy: f.remedy, Warning: true})
+			problems = append(problems, Problem{Subject: s.ID(), Message: f.message, Remedy: f.remedy, Warning: !f.serious})
 		}
 		kept = append(kept, s)
 	}

@@ -61,7 +61,7 @@ func writeDiscovery(w io.Writer, found daemon.Discovery) error {
 		return err
 	}
 	for _, p := range found.Problems {
-		kind := "problem"
+		kind := "error"
 		if p.Warning {
 			kind = "warning"
 		}

@@ -162,7 +162,7 @@ shop/db   mariadb:11  dump    mariadb  image mariadb:11 is mariadb
 shop/web  nginx       none    -        no recipe matches the image nginx
 warning: shop/web: label "backup.tpye" is unknown and has no effect
 hint: did you mean backup.type?
-problem: bad: container name is empty
+error: bad: container name is empty
 `
 	var b bytes.Buffer
 	if err := writeDiscovery(&b, found); err != nil {

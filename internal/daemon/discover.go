@@ -45,7 +45,7 @@ type Problem struct {
 	Subject string `json:"subject"`
 	Message string `json:"message"`
 	Hint    string `json:"hint"`
-	Warning bool   `json:"warning"` // nothing was left out because of it
+	Warning bool   `json:"warning"` // nothing that was asked for is left out because of it
 }
 
 // Discover lists the services on the Engine. It changes nothing.
