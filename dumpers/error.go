@@ -37,7 +37,12 @@ func (e *FileError) Error() string {
 }
 
 // Hint says what the user can do about it.
-func (e *FileError) Hint() string { return e.Advice }
+func (e *FileError) Hint() string {
+	if e.Advice == "" {
+		return "correct " + e.File + " in the directory of your recipes, or take it out"
+	}
+	return e.Advice
+}
 
 // LoadError is every fault that Load found.
 type LoadError struct{ Faults []*FileError }
@@ -64,9 +69,9 @@ func (e *LoadError) Hint() string {
 	var hints []string
 	seen := map[string]bool{}
 	for _, f := range e.Faults {
-		if f.Advice != "" && !seen[f.Advice] {
-			seen[f.Advice] = true
-			hints = append(hints, f.Advice)
+		if hint := f.Hint(); !seen[hint] {
+			seen[hint] = true
+			hints = append(hints, hint)
 		}
 	}
 	return strings.Join(hints, "\n")

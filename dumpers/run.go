@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"syscall"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -95,7 +96,11 @@ func (d *Dumper) runError(ctx, limited context.Context, s discovery.Service, spe
 		e.Err = fmt.Errorf("exit status %d", status)
 		e.Advice = advice(status, s, spec)
 	}
-	if text := output.redacted(spec.secrets); text != "" {
+	text := output.redacted(spec.secrets)
+	if strings.Contains(text, "No space left on device") {
+		e.Advice = diskHint(syscall.ENOSPC, d.options.Source)
+	}
+	if text != "" {
 		e.Err = fmt.Errorf("%w: %s", e.Err, text)
 	}
 	return e

@@ -109,14 +109,22 @@ func printErrors(w io.Writer, err error) {
 	}
 }
 
-// hints returns the outermost hint of err, line by line. An error with several
-// causes has the hints of all of them.
+// hints returns the outermost hint of err that isn't empty, line by line. An
+// error with several causes has the hints of all of them.
 func hints(err error) []string {
-	var hinter interface{ Hint() string }
-	if !errors.As(err, &hinter) || hinter.Hint() == "" {
-		return nil
+	var hinter interface {
+		error
+		Hint() string
 	}
-	return strings.Split(strings.TrimSpace(hinter.Hint()), "\n")
+	for errors.As(err, &hinter) {
+		if hint := strings.TrimSpace(hinter.Hint()); hint != "" {
+			return strings.Split(hint, "\n")
+		}
+		if err = errors.Unwrap(hinter); err == nil {
+			break
+		}
+	}
+	return nil
 }
 
 // flatten takes apart what errors.Join put together, and leaves alone an error
