@@ -58,8 +58,14 @@ type socketProxy struct {
 // proxy starts a socket proxy before the test Engine that allows calls.
 func (w *world) proxy(calls []apiCall) *socketProxy {
 	w.t.Helper()
+	return w.proxyIn("", calls)
+}
+
+// proxyIn is proxy with its socket below a directory.
+func (w *world) proxyIn(parent string, calls []apiCall) *socketProxy {
+	w.t.Helper()
 	// A Unix socket's path has 107 bytes at most.
-	dir, err := os.MkdirTemp("", "proxy")
+	dir, err := os.MkdirTemp(parent, "proxy")
 	if err != nil {
 		w.t.Fatal(err)
 	}
