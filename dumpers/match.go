@@ -100,8 +100,8 @@ func matchLayer(layer []rule, ref reference) (best Match, excluded string) {
 		}
 		word := ref.text[hit.start:hit.end]
 		certain := ref.exact(hit)
-		if by := firstMatch(r.exclude, ref.path()); by != nil && !certain {
-			excluded = fmt.Sprintf("image %s contains %q but is a companion that holds no data (%s)", ref.full, word, by)
+		if by := companion(r.exclude, ref.path()); by != "" && !certain {
+			excluded = fmt.Sprintf("image %s contains %q, but %q says that it is a companion that holds no data", ref.full, word, by)
 			continue
 		}
 		length = hit.end - hit.start
@@ -115,13 +115,14 @@ func matchLayer(layer []rule, ref reference) (best Match, excluded string) {
 	return best, excluded
 }
 
-func firstMatch(patterns []*regexp.Regexp, s string) *regexp.Regexp {
-	for _, p := range patterns {
-		if p.MatchString(s) {
-			return p
+// companion returns the part of an image's name that excludes it, or "".
+func companion(exclude []*regexp.Regexp, path string) string {
+	for _, p := range exclude {
+		if hit := p.FindString(path); hit != "" {
+			return strings.Trim(hit, "-_./")
 		}
 	}
-	return nil
+	return ""
 }
 
 // anonymous reports a reference that names an image by its id only.

@@ -1,6 +1,7 @@
 package templates_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/purser-backup/purser/discovery"
@@ -10,128 +11,147 @@ import (
 
 const id = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 
+// What becomes of a service.
+const (
+	certain = "certain" // it is dumped
+	guess   = "guess"   // it is dumped, and a failure counts once a dump has succeeded
+	none    = "none"    // it is not dumped
+	fails   = "fails"   // it should be dumped, and nobody knows how
+)
+
+const disabled = "(disabled)" // in place of a type: the label backup.disable
+
 // TestMatch is the table of what the recipes that purser brings are for.
 func TestMatch(t *testing.T) {
 	catalog, err := dumpers.Load(templates.FS())
 	if err != nil {
 		t.Fatal(err)
 	}
-	const none = ""
-	for _, c := range []struct {
-		image, kind string
-		certain     bool
-	}{
-		{"mysql", "mysql", true},
-		{"mysql:8.4", "mysql", true},
-		{"docker.io/library/mysql:8", "mysql", true},
-		{"registry:5000/x/mysql@" + id, "mysql", true},
-		{"registry:5000/x/mysql:8@" + id, "mysql", true},
-		{"mysql/mysql-server:8.0", "mysql", true},
-		{"container-registry.oracle.com/mysql/community-server:9.1", "mysql", true},
-		{"bitnami/mysql:8.0", "mysql", true},
-		{"acme/mysql-prod", "mysql", false},
-		{"mysql57", "mysql", false},
-		{"percona:8", "mysql", true},
-		{"percona/percona-server:8.0", "mysql", true},
-		{"percona/percona-xtradb-cluster:8.0", "mysql", true},
-		{"percona/percona-server-mongodb:7", none, false},
-		{"percona/pmm-server:2", none, false},
-		{"mariadb:11", "mariadb", true},
-		{"linuxserver/mariadb", "mariadb", true},
-		{"lscr.io/linuxserver/mariadb:10.11", "mariadb", true},
-		{"bitnami/mariadb-galera:11", "mariadb", false},
-		{"yobasystems/alpine-mariadb", "mariadb", false},
-		{"postgres:17-alpine", "postgresql", true},
-		{"my-postgres15", "postgresql", false},
-		{"postgis/postgis:16-3.4", "postgresql", true},
-		{"bitnami/postgresql:16", "postgresql", true},
-		{"bitnami/postgresql-repmgr", "postgresql", false},
-		{"timescale/timescaledb:latest-pg16", "postgresql", true},
-		{"timescale/timescaledb-ha:pg16", "postgresql", true},
-		{"pgvector/pgvector:pg16", "postgresql", true},
-		{"tensorchord/pgvecto-rs:pg14-v0.2.0", "postgresql", true},
-		{"citusdata/citus:12", "postgresql", true},
-		{"supabase/postgres:15", "postgresql", true},
-		{"ghcr.io/cloudnative-pg/postgresql:17", "postgresql", true},
-		{"localhost/postgres", "postgresql", true},
-		{"registry.acme.com:5000/team/postgres-prod:1", "postgresql", false},
+	for _, c := range []struct{ label, image, kind, verdict, why string }{
+		{"", "mysql", "mysql", certain, "is mysql"},
+		{"", "mysql:8.4", "mysql", certain, "is mysql"},
+		{"", "docker.io/library/mysql:8", "mysql", certain, "is mysql"},
+		{"", "registry:5000/x/mysql@" + id, "mysql", certain, "is mysql"},
+		{"", "registry:5000/x/mysql:8@" + id, "mysql", certain, "is mysql"},
+		{"", "mysql/mysql-server:8.0", "mysql", certain, "is mysql"},
+		{"", "container-registry.oracle.com/mysql/community-server:9.1", "mysql", certain, "is mysql"},
+		{"", "bitnami/mysql:8.0", "mysql", certain, "is mysql"},
+		{"", "acme/mysql-prod", "mysql", guess, "a guess"},
+		{"", "mysql57", "mysql", guess, "a guess"},
+		{"", "percona:8", "mysql", certain, "is mysql"},
+		{"", "percona/percona-server:8.0", "mysql", certain, "is mysql"},
+		{"", "percona/percona-xtradb-cluster:8.0", "mysql", certain, "is mysql"},
+		{"", "percona/percona-server-mongodb:7", "", none, `"mongo" says that it is a companion`},
+		{"", "percona/pmm-server:2", "", none, "no recipe matches"},
+		{"", "mariadb:11", "mariadb", certain, "is mariadb"},
+		{"", "linuxserver/mariadb", "mariadb", certain, "is mariadb"},
+		{"", "lscr.io/linuxserver/mariadb:10.11", "mariadb", certain, "is mariadb"},
+		{"", "bitnami/mariadb-galera:11", "mariadb", guess, "a guess"},
+		{"", "yobasystems/alpine-mariadb", "mariadb", guess, "a guess"},
+		{"", "postgres:17-alpine", "postgresql", certain, "is postgresql"},
+		{"", "my-postgres15", "postgresql", guess, "a guess"},
+		{"", "postgis/postgis:16-3.4", "postgresql", certain, "is postgresql"},
+		{"", "bitnami/postgresql:16", "postgresql", certain, "is postgresql"},
+		{"", "bitnami/postgresql-repmgr", "postgresql", guess, "a guess"},
+		{"", "timescale/timescaledb:latest-pg16", "postgresql", certain, "is postgresql"},
+		{"", "timescale/timescaledb-ha:pg16", "postgresql", certain, "is postgresql"},
+		{"", "pgvector/pgvector:pg16", "postgresql", certain, "is postgresql"},
+		{"", "tensorchord/pgvecto-rs:pg14-v0.2.0", "postgresql", certain, "is postgresql"},
+		{"", "citusdata/citus:12", "postgresql", certain, "is postgresql"},
+		{"", "supabase/postgres:15", "postgresql", certain, "is postgresql"},
+		{"", "ghcr.io/cloudnative-pg/postgresql:17", "postgresql", certain, "is postgresql"},
+		{"", "localhost/postgres", "postgresql", certain, "is postgresql"},
+		{"", "registry.acme.com:5000/team/postgres-prod:1", "postgresql", guess, "a guess"},
+		{"", "mysql.example.com/web/frontend:1", "", none, "no recipe matches"},
+		{"", "postgres.acme.com:5000/web", "", none, "no recipe matches"},
+		{"", "phpmyadmin:5", "", none, "no recipe matches"},
+		{"", "phpmyadmin/phpmyadmin", "", none, "no recipe matches"},
+		{"", "adminer:4", "", none, "no recipe matches"},
+		{"", "acme/mysql-tools", "", none, `"tools" says that it is a companion`},
+		{"", "acme/mysql-backup:3", "", none, `"backup" says that it is a companion`},
+		{"", "databack/mysql-backup", "", none, `"backup" says that it is a companion`},
+		{"", "fradelg/mysql-cron-backup", "", none, `"cron" says that it is a companion`},
+		{"", "prom/mysqld-exporter:v0.15", "", none, `"exporter" says that it is a companion`},
+		{"", "mysql/mysql-router:8", "", none, `"router" says that it is a companion`},
+		{"", "mysql/mysql-operator", "", none, `"operator" says that it is a companion`},
+		{"", "container-registry.oracle.com/mysql/community-router", "", none, `"router" says that it is a companion`},
+		{"", "proxysql/proxysql:2", "", none, "no recipe matches"},
+		{"", "mariadb/maxscale:24", "", none, `"maxscale" says that it is a companion`},
+		{"", "mariadb-operator/mariadb-operator", "", none, `"operator" says that it is a companion`},
+		{"", "zabbix/zabbix-server-mysql:7.0-alpine", "", none, `"zabbix" says that it is a companion`},
+		{"", "postgrest/postgrest", "", none, `"postgrest" says that it is a companion`},
+		{"", "prometheuscommunity/postgres-exporter", "", none, `"exporter" says that it is a companion`},
+		{"", "wrouesnel/postgres_exporter", "", none, `"exporter" says that it is a companion`},
+		{"", "quay.io/prometheuscommunity/postgres-exporter:v0.15.0", "", none, `"exporter" says that it is a companion`},
+		{"", "bitnami/postgres-exporter:0", "", none, `"exporter" says that it is a companion`},
+		{"", "prodrigestivill/postgres-backup-local:16", "", none, `"backup" says that it is a companion`},
+		{"", "eeshugerman/postgres-backup-s3", "", none, `"backup" says that it is a companion`},
+		{"", "registry.opensource.zalan.do/acid/postgres-operator:v1", "", none, `"operator" says that it is a companion`},
+		{"", "crunchydata/postgres-operator", "", none, `"operator" says that it is a companion`},
+		{"", "zalando/postgres-operator-ui", "", none, `"operator" says that it is a companion`},
+		{"", "dpage/pgadmin4", "", none, "no recipe matches"},
+		{"", "bitnami/pgbouncer", "", none, "no recipe matches"},
+		{"", "mongo-express", "", none, "no recipe matches"},
+		{"", "mongo:7", "", none, "no recipe matches"},
+		{"", "elasticsearch-oss:7", "", none, "no recipe matches"},
+		{"", "redis:7", "", none, "no recipe matches"},
+		{"", "nginx", "", none, "no recipe matches"},
+		{"", "busybox", "", none, "no recipe matches"},
+		{"", "wordpress:php8.3-apache", "", none, "no recipe matches"},
+		{"", "sqlite/web", "", none, "no recipe matches"},
+		{"", "debian:12", "", none, "no recipe matches"},
+		{"", "mysql:8-debian", "mysql", certain, "is mysql"},
+		{"", "mysql/mysql-cluster:8.0", "mysql", guess, `contains "mysql": a guess`},
+		{"", "acme/app:mysql", "mysql", guess, `contains "mysql": a guess`},
+		{"", "docker.io/postgres", "postgresql", certain, "is postgresql"},
+		{"", "ghcr.io/immich-app/postgres:14-vectorchord", "postgresql", certain, "is postgresql"},
+		{"", "kartoza/postgis:16", "postgresql", certain, "is postgresql"},
+		{"", "bitnami/postgresql-ha", "postgresql", guess, `contains "postgresql": a guess`},
+		{"", "percona/percona-postgresql-operator", "", none, `"operator" says that it is a companion`},
+		{"", "mcr.microsoft.com/mssql/server:2022", "", none, "no recipe matches"},
+		{"", id, "", none, "known by its id only"},
 
-		{"mysql.example.com/web/frontend:1", none, false},
-		{"postgres.acme.com:5000/web", none, false},
-		{"phpmyadmin:5", none, false},
-		{"phpmyadmin/phpmyadmin", none, false},
-		{"adminer:4", none, false},
-		{"acme/mysql-tools", none, false},
-		{"acme/mysql-backup:3", none, false},
-		{"databack/mysql-backup", none, false},
-		{"fradelg/mysql-cron-backup", none, false},
-		{"prom/mysqld-exporter:v0.15", none, false},
-		{"mysql/mysql-router:8", none, false},
-		{"mysql/mysql-operator", none, false},
-		{"container-registry.oracle.com/mysql/community-router", none, false},
-		{"proxysql/proxysql:2", none, false},
-		{"mariadb/maxscale:24", none, false},
-		{"mariadb-operator/mariadb-operator", none, false},
-		{"zabbix/zabbix-server-mysql:7.0-alpine", none, false},
-		{"postgrest/postgrest", none, false},
-		{"prometheuscommunity/postgres-exporter", none, false},
-		{"wrouesnel/postgres_exporter", none, false},
-		{"quay.io/prometheuscommunity/postgres-exporter:v0.15.0", none, false},
-		{"bitnami/postgres-exporter:0", none, false},
-		{"prodrigestivill/postgres-backup-local:16", none, false},
-		{"eeshugerman/postgres-backup-s3", none, false},
-		{"registry.opensource.zalan.do/acid/postgres-operator:v1", none, false},
-		{"crunchydata/postgres-operator", none, false},
-		{"zalando/postgres-operator-ui", none, false},
-		{"dpage/pgadmin4", none, false},
-		{"bitnami/pgbouncer", none, false},
-		{"mongo-express", none, false},
-		{"mongo:7", none, false},
-		{"elasticsearch-oss:7", none, false},
-		{"redis:7", none, false},
-		{"nginx", none, false},
-		{"busybox", none, false},
-		{"wordpress:php8.3-apache", none, false},
-		{"sqlite/web", none, false},
-		{"debian:12", none, false},
+		{"mysql", "acme/shop-db", "mysql", certain, "label backup.type=mysql matches mysql"},
+		{"mariadb", "acme/shop-db", "mariadb", certain, "label backup.type=mariadb matches mariadb"},
+		{"postgres", "acme/mysql", "postgresql", certain, "label backup.type=postgres matches postgresql"},
+		{"postgresql", "acme/mysql", "postgresql", certain, "label backup.type=postgresql matches postgresql"},
+		{"postgres", "acme/postgres-backup", "postgresql", certain, "label backup.type=postgres matches postgresql"},
+		{"mysql", id, "mysql", certain, "label backup.type=mysql matches mysql"},
+		{"oracle", "mysql:8", "mysql", certain, "is mysql"},
+		{"oracle", "acme/mysql-prod", "mysql", guess, "a guess"},
+		{"oracle", "acme/mysql-tools", "", fails, `"tools" says that it is a companion`},
+		{"oracle", "acme/shop-db", "", fails, "no recipe matches"},
+		{disabled, "mysql:8", "", none, "disabled by the label backup.disable"},
+		{disabled, "nginx", "", none, "disabled by the label backup.disable"},
 	} {
-		m := catalog.Match(discovery.Service{Stack: "_", Name: "x", Containers: []discovery.Container{{Image: c.image}}})
-		if m.Kind != c.kind || m.Certain != c.certain || m.Reason == "" || m.Err != nil || (m.Recipe != nil) != (c.kind != none) {
-			t.Errorf("%s: %+v", c.image, m)
+		settings := discovery.Settings{Type: c.label}
+		if c.label == disabled {
+			settings = discovery.Settings{Disabled: true}
+		}
+		m := catalog.Match(discovery.Service{Stack: "_", Name: "x", Settings: settings, Containers: []discovery.Container{{Image: c.image}}})
+		if got := verdict(m); m.Kind != c.kind || got != c.verdict || !strings.Contains(m.Reason, c.why) {
+			t.Errorf("%s %s: %q, %s, %s; want %q, %s, %s", c.label, c.image, m.Kind, got, m.Reason, c.kind, c.verdict, c.why)
+		}
+		// The label is wrong, and the image helps out.
+		if warned := m.Warning != ""; warned != (c.label == "oracle" && c.kind != "") {
+			t.Errorf("%s %s: warning %q", c.label, c.image, m.Warning)
+		}
+		if m.Disabled != (c.label == disabled) {
+			t.Errorf("%s %s: disabled %v", c.label, c.image, m.Disabled)
 		}
 	}
 }
 
-func TestMatchByLabel(t *testing.T) {
-	catalog, err := dumpers.Load(templates.FS())
-	if err != nil {
-		t.Fatal(err)
+func verdict(m dumpers.Match) string {
+	switch {
+	case m.Err != nil:
+		return fails
+	case m.Recipe == nil:
+		return none
+	case m.Certain:
+		return certain
 	}
-	for _, c := range []struct {
-		label, image string
-		kind         string
-		certain      bool
-		warning      bool
-		fails        bool
-	}{
-		{"mysql", "acme/shop-db", "mysql", true, false, false},
-		{"mariadb", "acme/shop-db", "mariadb", true, false, false},
-		{"postgres", "acme/mysql", "postgresql", true, false, false},
-		{"postgresql", "acme/mysql", "postgresql", true, false, false},
-		{"postgres", "acme/postgres-backup", "postgresql", true, false, false},
-		{"oracle", "mysql:8", "mysql", true, true, false},
-		{"oracle", "acme/shop-db", "", false, false, true},
-	} {
-		m := catalog.Match(discovery.Service{Stack: "_", Name: "x", Settings: discovery.Settings{Type: c.label},
-			Containers: []discovery.Container{{Image: c.image}}})
-		if m.Kind != c.kind || m.Certain != c.certain || (m.Warning != "") != c.warning || (m.Err != nil) != c.fails {
-			t.Errorf("%s on %s: %+v", c.label, c.image, m)
-		}
-	}
-	m := catalog.Match(discovery.Service{Settings: discovery.Settings{Disabled: true}, Containers: []discovery.Container{{Image: "mysql"}}})
-	if !m.Disabled || m.Recipe != nil {
-		t.Errorf("disabled: %+v", m)
-	}
+	return guess
 }
 
 // A container that was created by id is known by the tags of its image.
