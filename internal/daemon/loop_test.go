@@ -130,6 +130,10 @@ func TestLoopStartsRunsWhenDue(t *testing.T) {
 			want: []string{"03-29 03:00:00 +02", "03-30 09:00:00 +02"}},
 		{name: "midnight in New York through the change", expr: "0 0 0 * * *", zone: "America/New_York", start: "2026-10-31 12:00:00", last: "2026-10-31 00:00:00", total: 3 * day,
 			want: []string{"11-01 00:00:00 -04", "11-02 00:00:00 -05", "11-03 00:00:00 -05"}},
+		{name: "runs longer than their interval in the hour that comes twice", expr: "@hourly", zone: "America/New_York", start: "2026-11-01 00:50:00", last: "2026-11-01 00:00:00", took: 90 * time.Minute, total: 4 * time.Hour,
+			want: []string{"11-01 01:00:00 -04", "11-01 01:30:00 -05", "11-01 03:00:00 -05"}},
+		{name: "runs longer than their interval over the hour that isn't there", expr: "@hourly", zone: "Europe/Berlin", start: "2026-03-29 00:50:00", last: "2026-03-29 00:00:00", took: 90 * time.Minute, total: 4 * time.Hour,
+			want: []string{"03-29 01:00:00 +01", "03-29 03:30:00 +02", "03-29 05:00:00 +02"}},
 		{name: "last run in the future, after the clock was set back", expr: "@daily", zone: "UTC", start: "2026-05-10 10:00:00", last: "2026-05-20 00:00:00", total: day,
 			want: []string{"05-11 00:00:00 +00"}},
 	} {
@@ -174,6 +178,33 @@ func TestLoopFollowsAClockThatIsSet(t *testing.T) {
 					r.set(r.parse(t, test.to))
 				})
 				if diff := cmp.Diff(test.want, r.starts); diff != "" {
+					t.Errorf("starts (-want +got):\n%s", diff)
+				}
+			})
+		})
+	}
+}
+
+// The clock is set half an hour after a run of ninety minutes has begun.
+func TestLoopFollowsAClockThatIsSetDuringARun(t *testing.T) {
+	for _, test := range []struct {
+		name, to string
+		want     []string // after the first run
+	}{
+		{"not set", "2026-05-20 10:30:00", []string{"05-20 11:30:00 +00", "05-20 13:00:00 +00"}},
+		{"back by an hour", "2026-05-20 09:30:00", []string{"05-20 11:00:00 +00", "05-20 12:30:00 +00"}},
+		{"back by a week", "2026-05-13 10:30:00", []string{"05-13 12:00:00 +00", "05-13 13:30:00 +00"}},
+		{"forward by a week", "2026-05-27 10:30:00", []string{"05-27 11:30:00 +00", "05-27 13:00:00 +00"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newRig(t, "@hourly", "UTC", "2026-05-20 10:00:00")
+				r.took = 90 * time.Minute
+				r.serveFor(t, 4*time.Hour, func() {
+					time.Sleep(30 * time.Minute)
+					r.set(r.parse(t, test.to))
+				})
+				if diff := cmp.Diff(append([]string{"05-20 10:00:00 +00"}, test.want...), r.starts); diff != "" {
 					t.Errorf("starts (-want +got):\n%s", diff)
 				}
 			})
