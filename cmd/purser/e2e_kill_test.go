@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 )
 
 // purser is killed while a dump is under way. The last good dump stays, and the
@@ -137,29 +136,4 @@ func killDuringUpload(t *testing.T, p *purser, volumes, manifest string) {
 	if now := count(t, filepath.Join(p.target, manifest)); now != sets {
 		t.Fatalf("the kill came too late: %d manifests, %d before", now, sets)
 	}
-}
-
-// On a signal purser ends its one-shots itself, within the time that Docker gives it.
-func TestStoppedDuringDump(t *testing.T) {
-	w := newWorld(t)
-	postgres := w.postgres("postgres", "postgres:17")
-	postgres.fill()
-	p := w.purser("named volume")
-	release := postgres.lock()
-	name := w.stack + "-stopped"
-	running := p.named(name, "run").start()
-	w.eventually("the dump waits for the lock", func() bool {
-		return postgres.query("select count(*) from pg_locks where not granted;") == "1"
-	})
-	began := time.Now()
-	w.docker("stop", "--time", "30", name)
-	if took := time.Since(began); took > 20*time.Second {
-		t.Errorf("the stop took %s", took)
-	}
-	if r := running.wait(); r.code != 130 {
-		t.Errorf("stopped during a dump: %s", r)
-	}
-	p.wantNothingLeft()
-	release()
-	p.must("run")
 }
