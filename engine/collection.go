@@ -34,6 +34,10 @@ func (o object) String() string { return o.key }
 // Full reports whether the set stands on its own.
 func (s *Set) Full() bool { return s.Start.IsZero() }
 
+// HasSignatures reports whether the target holds the set's signatures, which
+// the next increment needs and a restore doesn't.
+func (s *Set) HasSignatures() bool { return s.signatures != nil }
+
 // A Chain is a full set and the increments that follow it, oldest first.
 type Chain struct {
 	Sets []Set

@@ -23,6 +23,9 @@ type Options struct {
 	// it, archive/NAME is the archive directory in duplicity's layout, state/NAME
 	// purser's own notes on the target, and spool holds volumes on their way.
 	ArchiveDir string
+	// Archive is the archive directory itself, where a duplicity beside uses it
+	// too. Empty is the one below ArchiveDir.
+	Archive string
 	// Passphrase encrypts what is written and decrypts what is read; with
 	// EncryptKeys it unlocks secret keys.
 	Passphrase secret.String
@@ -71,6 +74,9 @@ func Open(_ context.Context, store *storage.Store, o Options) (*Repository, erro
 	r.archive = &archiveDir{
 		dir:   filepath.Join(o.ArchiveDir, "archive", store.ID()),
 		state: filepath.Join(o.ArchiveDir, "state", store.ID()),
+	}
+	if o.Archive != "" {
+		r.archive.dir = o.Archive
 	}
 	var err error
 	if r.keys, err = pgp.ReadKeyring(o.KeyDir); err != nil {

@@ -27,6 +27,7 @@ type Config struct {
 	URL        secret.String
 	SourcePath string // absolute, cleaned [BACKUP_DUPLICITY_SOURCE_PATH]
 	ArchiveDir string // absolute, cleaned [BACKUP_ARCHIVE_DIR]
+	Archive    string // of a CommandLine: the archive directory itself, which duplicity uses too
 
 	FullIfOlderThan        time.Duration // [BACKUP_DUPLICITY_FULL_IF_OLDER_THAN]
 	RemoveAllButNFull      int           // at least 1 [BACKUP_DUPLICITY_REMOVE_ALL_BUT_N_FULL]

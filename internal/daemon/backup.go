@@ -65,7 +65,7 @@ func (r *run) store(ctx context.Context, repo *engine.Repository, full bool) err
 	r.log.Info("backup done", "kind", b.Kind, "set", b.Time, "files", b.Files, "new", b.New, "changed", b.Changed,
 		"deleted", b.Deleted, "uploaded_bytes", b.UploadedBytes, "took", r.took(r.journal.Since))
 	if len(b.Unreadable) > 0 {
-		r.missing = append(r.missing, &incomplete{unreadable(b.Unreadable)})
+		r.missing = append(r.missing, Unreadable(b.Unreadable))
 	}
 	r.history.LastBackup = b
 	if !res.Unchanged { // else the sets that are noted hold the same
@@ -74,8 +74,9 @@ func (r *run) store(ctx context.Context, repo *engine.Repository, full bool) err
 	return nil
 }
 
-// unreadable makes one error of all that could not be read.
-func unreadable(names []string) error {
+// Unreadable makes one error of all that a backup could not read. It wraps
+// ErrIncomplete.
+func Unreadable(names []string) error {
 	const shown = 5
 	text := strings.Join(names[:min(len(names), shown)], "; ")
 	if more := len(names) - shown; more > 0 {
@@ -85,17 +86,23 @@ func unreadable(names []string) error {
 	if len(names) != 1 {
 		noun = fmt.Sprintf("%d entries", len(names))
 	}
-	return withHint(fmt.Errorf("%s of the source could not be read, the previous state is kept: %s", noun, text),
-		"run purser as root, with the capability DAC_READ_SEARCH where capabilities are dropped")
+	return &incomplete{withHint(fmt.Errorf("%s of the source could not be read, the previous state is kept: %s", noun, text),
+		"run purser as root, with the capability DAC_READ_SEARCH where capabilities are dropped")}
 }
 
 // OpenSource opens the source path as a backup sees it: without purser's
 // staging, and without its own state and a local target where they lie below
 // it, since a backup must not contain itself. The caller closes it.
-func OpenSource(o Options) (*engine.DirSource, error) {
+func OpenSource(o Options) (*engine.DirSource, error) { return openSource(o, stagingDir) }
+
+// OpenTree is OpenSource for a tree that purser makes no dumps in.
+func OpenTree(o Options) (*engine.DirSource, error) { return openSource(o) }
+
+func openSource(o Options, out ...string) (*engine.DirSource, error) {
 	cfg := o.Config
-	out := []string{stagingDir}
-	for what, dir := range map[string]string{"the archive directory": cfg.ArchiveDir, "the target": localTarget(cfg.URL.Reveal())} {
+	for what, dir := range map[string]string{
+		"the archive directory": cfg.ArchiveDir, "duplicity's archive directory": cfg.Archive, "the target": localTarget(cfg.URL.Reveal()),
+	} {
 		if rel, inside := below(cfg.SourcePath, dir); inside {
 			o.Log.Warn(what+" lies below the source path and is left out of the backup", "path", dir)
 			out = append(out, rel)
@@ -132,11 +139,16 @@ func below(root, dir string) (string, bool) {
 	return filepath.ToSlash(rel), true
 }
 
-// localTarget is the directory of a file URL, empty for other targets.
+// localTarget is the directory of a file URL, empty for other targets. What
+// follows file:// may be a relative path.
 func localTarget(target string) string {
-	u, err := url.Parse(target)
-	if err != nil || u.Scheme != "file" {
+	path, ok := strings.CutPrefix(target, "file:")
+	if !ok {
 		return ""
 	}
-	return u.Path
+	path = strings.TrimPrefix(path, "//")
+	if plain, err := url.PathUnescape(path); err == nil {
+		return plain
+	}
+	return path
 }

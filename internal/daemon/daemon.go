@@ -134,7 +134,7 @@ func OpenRepository(ctx context.Context, o Options) (*engine.Repository, error) 
 		return nil, errors.Join(err, store.Close())
 	}
 	repo, err := engine.Open(ctx, store, engine.Options{
-		ArchiveDir: o.Config.ArchiveDir, Passphrase: o.Config.Passphrase, NoEncryption: o.Config.NoEncryption,
+		ArchiveDir: o.Config.ArchiveDir, Archive: o.Config.Archive, Passphrase: o.Config.Passphrase, NoEncryption: o.Config.NoEncryption,
 		EncryptKeys: o.Config.EncryptKeys, HiddenKeys: o.Config.HiddenKeys, SignKey: o.Config.SignKey,
 		SignPassphrase: o.Config.SignPassphrase, KeyDir: o.KeyDir,
 		VolumeSize: o.Config.VolumeSize, Hostname: hostname, Localdir: o.Config.SourcePath,
