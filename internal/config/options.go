@@ -22,46 +22,63 @@ func parseOptions(c *Config, s string) error {
 	known := options()
 	var faults []error
 	for len(words) > 0 {
-		word := words[0]
-		words = words[1:]
-		name, value, inline := cutOption(word)
-		o, err := findOption(known, word, name)
-		if err != nil {
+		var g givenOption
+		if g, words, err = nextOption(known, words); err != nil {
 			faults = append(faults, err)
-			continue
 		}
-		missing := o.values
-		if inline && missing > 0 {
-			missing--
+		if g.option != nil {
+			faults = append(faults, g.take(c, varOptions+": ")...)
 		}
-		switch {
-		case inline && o.values == 0:
-			faults = append(faults, withHint("write "+name+" alone", "option %s takes no value", name))
-		case missing > len(words):
-			faults = append(faults, withHint("write "+name+"=VALUE", "option %s lacks its value", name))
-			missing = len(words)
-		case missing > 0 && !inline:
-			value = words[0]
-		}
-		words = words[missing:]
-		faults = append(faults, o.take(c, name, value)...)
 	}
 	return errors.Join(faults...)
 }
 
-// take does with an option what is to be done with it.
-func (o *option) take(c *Config, name, value string) []error {
+// givenOption is an option as it was written.
+type givenOption struct {
+	*option
+	written, value string
+}
+
+// nextOption reads the option that words begin with, and its value. It gives
+// the words that follow, and no option where nobody knows it.
+func nextOption(known []option, words []string) (g givenOption, rest []string, err error) {
+	word := words[0]
+	words = words[1:]
+	name, value, inline := cutOption(word)
+	o, err := findOption(known, word, name)
+	if err != nil {
+		return givenOption{}, words, err
+	}
+	missing := o.values
+	if inline && missing > 0 {
+		missing--
+	}
 	switch {
-	case o.apply != nil:
-		if err := o.apply(c, value); err != nil {
+	case inline && o.values == 0:
+		err = withHint("write "+name+" alone", "option %s takes no value", name)
+	case missing > len(words):
+		err = withHint("write "+name+"=VALUE", "option %s lacks its value", name)
+		missing = len(words)
+	case missing > 0 && !inline:
+		value = words[0]
+	}
+	return givenOption{o, name, value}, words[missing:], err
+}
+
+// take does with an option what is to be done with it. A note on it begins with
+// the words in where.
+func (g givenOption) take(c *Config, where string) []error {
+	switch {
+	case g.apply != nil:
+		if err := g.apply(c, g.value); err != nil {
 			var inner interface{ Hint() string }
 			errors.As(err, &inner)
-			return []error{withHint(inner.Hint(), "option %s: %w", name, err)}
+			return []error{withHint(inner.Hint(), "option %s: %w", g.written, err)}
 		}
-	case o.needless != "":
-		c.Notes = append(c.Notes, fmt.Sprintf("%s: %s is not needed: %s", varOptions, name, o.needless))
+	case g.needless != "":
+		c.Notes = append(c.Notes, fmt.Sprintf("%s%s is not needed: %s", where, g.written, g.needless))
 	default:
-		return []error{withHint(o.refused, "option %s is not supported", name)}
+		return []error{withHint(g.refused, "option %s is not supported", g.written)}
 	}
 	return nil
 }
