@@ -1,6 +1,9 @@
 package main_test
 
 import (
+	"math/rand/v2"
+	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -35,4 +38,71 @@ func TestThousandContainersInASecond(t *testing.T) {
 	if best >= limit {
 		t.Errorf("%d containers took %s, want less than %s", containers, best, limit)
 	}
+}
+
+// The image is smaller than 25 MB. Its size is that of its files, before compression.
+func TestImageSize(t *testing.T) {
+	w := newWorld(t)
+	const limit = 25_000_000
+	size, err := strconv.Atoi(w.docker("image", "inspect", "--format", "{{.Size}}", w.image))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("the image has %d bytes", size)
+	if size >= limit {
+		t.Errorf("the image has %d bytes, want less than %d", size, limit)
+	}
+}
+
+// A daemon that has found some services, has made its first run, and waits for
+// the next one takes less than 30 MB.
+func TestIdleMemory(t *testing.T) {
+	const limit = 30_000_000
+	w := newWorld(t)
+	w.postgres("postgres", "postgres:17")
+	w.mariadb("mariadb", "mariadb:11")
+	for _, service := range []string{"web", "cache", "queue"} {
+		w.container(service, "busybox", "-t")
+	}
+	p := w.purser("named volume")
+	write(t, filepath.Join(p.source, "volumes/big"), noise(rand.New(rand.NewPCG(7, 8)), 32<<20), 0o600)
+	name := w.stack + "-daemon"
+	daemon := p.named(name, "daemon").start()
+	var status struct {
+		LastRun  *struct{ Result string } `json:"last_run"`
+		Running  *struct{ Phase string }  `json:"running"`
+		Services []struct{ ID string }    `json:"services"`
+	}
+	w.eventually("the first run is over and all services are watched", func() bool {
+		r := w.command(nil, "docker", "exec", name, "purser", "status", "--output", "json").run()
+		return r.code == 0 && decode(t, r.stdout, &status) && status.LastRun != nil && status.Running == nil && len(status.Services) >= 5
+	})
+	var used int64
+	began := time.Now()
+	w.eventually("the idle daemon takes little memory", func() bool {
+		used = memory(t, w.docker("stats", "--no-stream", "--format", "{{.MemUsage}}", name))
+		t.Logf("%s after the run: %d bytes", time.Since(began).Round(time.Second), used)
+		return used < limit
+	})
+	w.stop(name, daemon, 0)
+	if status.LastRun.Result != "complete" {
+		t.Errorf("the first run is %s", status.LastRun.Result)
+	}
+}
+
+// memory reads "12.3MiB / 1GiB", as docker stats prints it.
+func memory(t *testing.T, text string) int64 {
+	t.Helper()
+	used, _, _ := strings.Cut(text, " / ")
+	for unit, size := range map[string]float64{"GiB": 1 << 30, "MiB": 1 << 20, "KiB": 1 << 10} {
+		if number, ok := strings.CutSuffix(used, unit); ok {
+			n, err := strconv.ParseFloat(number, 64)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return int64(n * size)
+		}
+	}
+	t.Fatalf("docker stats prints %q", text)
+	return 0
 }
