@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -165,8 +164,10 @@ func (w *setWriter) storeFile(ctx context.Context, e *Entry, op format.Op, sig *
 		return false, nil
 	}
 	defer f.Close()
-	var signature bytes.Buffer
-	signer := librsync.NewSignatureWriter(&signature, signatureParams(e.Size))
+	params := signatureParams(e.Size)
+	w.signature.Reset()
+	w.signature.Grow(int(e.Size/int64(params.BlockLen)+2) * (4 + params.StrongLen))
+	signer := librsync.NewSignatureWriter(&w.signature, params)
 	sum := sha256.New()
 	in := &sourceReader{ctx: ctx, r: f}
 	var data io.Reader = io.TeeReader(in, io.MultiWriter(sum, signer))
@@ -193,7 +194,7 @@ func (w *setWriter) storeFile(ctx context.Context, e *Entry, op format.Op, sig *
 	}
 	w.changes = append(w.changes, format.Change{Status: status, Path: e.Path})
 	h.Op, h.Piece = format.Signature, 0
-	return true, w.sign(h, signature.Bytes())
+	return true, w.sign(h, w.signature.Bytes())
 }
 
 // pieces writes data as one entry, or as numbered ones. Before the last piece

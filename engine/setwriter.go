@@ -30,6 +30,8 @@ type setWriter struct {
 	count int
 	piece [pieceSize]byte
 
+	signature bytes.Buffer // of the file being stored
+
 	from    *boundary // where an interrupted run has come to; nil at the start
 	done    *string   // last object that is complete
 	partial partial

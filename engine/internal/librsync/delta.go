@@ -8,8 +8,8 @@ import (
 
 // NewDelta returns a reader of the delta that makes newFile of the file that sig
 // describes. It reads newFile once, in order, as the delta is read, and holds no more
-// of it than a block and some 400 KiB. An error of newFile is passed on, and the delta
-// is then incomplete. The reader is not for concurrent use.
+// of it than a block and some 400 KiB. An error of newFile, or of a long signature, is
+// passed on, and the delta is then incomplete. The reader is not for concurrent use.
 func NewDelta(sig *Signature, newFile io.Reader) io.Reader {
 	d := &delta{sig: sig, in: newFile, blockLen: sig.params.BlockLen, readSize: minRead, next: -1}
 	if sig.blocks == 0 {
@@ -45,6 +45,8 @@ type delta struct {
 	// The copy command that is waiting for its continuation.
 	copyFrom, copyLen int64
 	next              int // block that would continue it, or -1
+
+	oldPos int64 // where the old file probably has what stands at pos
 
 	out  []byte // bytes of the delta
 	read int    // how many of out the caller has
@@ -83,17 +85,24 @@ func (d *delta) step() {
 		d.flushFullLiterals()
 		return
 	}
+	if err := d.sig.follow(d.oldPos); err != nil {
+		d.err = err
+		return
+	}
 	if !d.haveWeak {
 		window := d.buf[d.pos : d.pos+d.blockLen]
 		d.weak, d.haveWeak = d.sig.params.weak(window), true
 		// Where data is unchanged the next block is the one after the last. Asking
 		// for it first also makes one copy of a run of equal blocks.
-		if d.next >= 0 && d.next < d.sig.blocks && d.sig.is(d.next, d.weak, window) {
+		if d.next >= 0 && d.sig.is(d.next, d.weak, window) {
 			d.match(d.next, d.blockLen)
 			return
 		}
 	}
-	if block := d.scan(); block >= 0 {
+	from := d.pos
+	block := d.scan()
+	d.oldPos += int64(d.pos - from)
+	if block >= 0 {
 		d.match(block, d.blockLen)
 		return
 	}
@@ -145,6 +154,7 @@ func (d *delta) match(block, n int) {
 		d.copyFrom, d.copyLen = from, int64(n)
 	}
 	d.next = block + 1
+	d.oldPos = from + int64(n)
 	d.pos += n
 	d.literal = d.pos
 	d.haveWeak = false
@@ -196,9 +206,14 @@ func (d *delta) flushCopy() {
 // finish deals with what is shorter than a block at the end of the new file. Only the
 // old file's last block can match there, since it may be short as well.
 func (d *delta) finish() {
-	if n := d.findTail(); n > 0 {
+	last, err := d.sig.end()
+	if err != nil {
+		d.err = err
+		return
+	}
+	if n := d.findTail(last); n > 0 {
 		d.pos = len(d.buf) - n
-		d.match(d.sig.blocks-1, n)
+		d.match(last, n)
 	} else {
 		d.pos = len(d.buf)
 		d.flushLiteral()
@@ -210,12 +225,11 @@ func (d *delta) finish() {
 
 // findTail returns the length of the end of the new file that is the old file's last
 // block, 0 if there is none.
-func (d *delta) findTail() int {
+func (d *delta) findTail(last int) int {
 	tail := d.buf[d.pos:]
-	if len(tail) == 0 || d.sig.blocks == 0 {
+	if len(tail) == 0 || last < 0 {
 		return 0
 	}
-	last := d.sig.blocks - 1
 	weak := d.sig.params.weak(tail)
 	rabinKarp, power := d.sig.params.rabinKarp(), rabinKarpPower(len(tail)-1)
 	for n := len(tail); n > 0; n-- {

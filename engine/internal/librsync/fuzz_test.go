@@ -22,8 +22,8 @@ func FuzzReadSignature(f *testing.F) {
 			return
 		}
 		p := sig.Params()
-		if want := 12 + sig.Blocks()*(4+p.StrongLen); want != len(b) {
-			t.Errorf("%d blocks of a signature of %d bytes", sig.Blocks(), len(b))
+		if (len(b)-12)%(4+p.StrongLen) != 0 {
+			t.Errorf("a signature of %d bytes has no whole number of blocks", len(b))
 		}
 		// A signature may describe no file at all; a delta against it is a delta still.
 		if _, err := patch(nil, delta(t, sig, data)); err != nil && !errors.Is(err, librsync.ErrCorrupt) {

@@ -5,19 +5,22 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
-	"math"
 	"math/bits"
 )
 
-// Signature is a signature that was read and indexed. It takes at most 14 bytes a
-// block and the length of its strong sum: 30 for 16 bytes. It is immutable and safe for
-// concurrent use.
+// Signature is a signature that is being searched. It takes at most 14 bytes a block
+// and the length of its strong sum, 30 for 16 bytes, for up to 2^20 blocks. Of a longer
+// one this many are held at a time, a window that moves with the position in the new
+// file, so a block is found only near its old place. Such a signature serves one delta;
+// a shorter one is immutable and safe for concurrent use.
 type Signature struct {
 	params Params
-	// The records as they were read, a weak and a strong sum each, in chunks, so that
-	// growing never copies or wastes much.
+	in     io.Reader // more records, nil after the last one
+	first  int       // number of the first block in the window
+	// The window's records as they were read, a weak and a strong sum each, in chunks,
+	// so that growing never copies or wastes much.
 	chunks [][]byte
-	blocks int
+	blocks int // in the window
 	// index is a hash table, open addressed by the weak sum; entries are block numbers
 	// from 1, and 0 is empty.
 	index []uint32
@@ -28,16 +31,19 @@ type Signature struct {
 }
 
 const (
-	chunkBits   = 12
-	chunkBlocks = 1 << chunkBits
-	weakLen     = 4
+	chunkBits    = 12
+	chunkBlocks  = 1 << chunkBits
+	windowChunks = 256
+	windowBlocks = windowChunks * chunkBlocks
+	weakLen      = 4
 	// maxSameWeak bounds how many blocks of one weak sum are looked at. It keeps data
 	// made to collide from taking time without bound, at the price of a larger delta.
 	maxSameWeak = 64
 )
 
-// ReadSignature reads a signature to the end of r. Bytes that break the format give an
-// error that wraps [ErrCorrupt]; errors of r are passed on.
+// ReadSignature reads a signature, to the end of r unless it is longer than its window:
+// the delta then reads the rest. Bytes that break the format give an error that wraps
+// [ErrCorrupt]; errors of r are passed on.
 func ReadSignature(r io.Reader) (*Signature, error) {
 	var header [12]byte
 	if n, err := io.ReadFull(r, header[:]); err != nil {
@@ -54,26 +60,23 @@ func ReadSignature(r io.Reader) (*Signature, error) {
 	if err := p.check(); err != nil {
 		return nil, corrupt("signature: %v", err)
 	}
-	s := &Signature{params: p}
-	if err := s.readRecords(r); err != nil {
+	s := &Signature{params: p, in: r}
+	if err := s.fill(); err != nil {
 		return nil, err
 	}
-	s.buildIndex()
 	return s, nil
 }
 
 // Params returns the signature's properties.
 func (s *Signature) Params() Params { return s.params }
 
-// Blocks returns the number of blocks that it describes.
-func (s *Signature) Blocks() int { return s.blocks }
-
 func (s *Signature) recordLen() int { return weakLen + s.params.StrongLen }
 
-func (s *Signature) readRecords(r io.Reader) error {
+// fill reads records until the window is full, and indexes them.
+func (s *Signature) fill() error {
 	recordLen := s.recordLen()
-	for {
-		chunk, err := readChunk(r, recordLen*chunkBlocks)
+	for s.in != nil && len(s.chunks) < windowChunks {
+		chunk, err := readChunk(s.in, recordLen*chunkBlocks)
 		if err != nil {
 			return fmt.Errorf("read signature: %w", err)
 		}
@@ -85,12 +88,41 @@ func (s *Signature) readRecords(r io.Reader) error {
 			s.blocks += len(chunk) / recordLen
 		}
 		if len(chunk) < recordLen*chunkBlocks {
-			return nil
-		}
-		if s.blocks > math.MaxUint32-chunkBlocks {
-			return corrupt("signature has more blocks than can be counted")
+			s.in = nil
 		}
 	}
+	s.buildIndex()
+	return nil
+}
+
+// follow moves the window on to where the old file's position is in its first half.
+func (s *Signature) follow(position int64) error {
+	for s.in != nil && position/int64(s.params.BlockLen) > int64(s.first+windowBlocks/4*3) {
+		if err := s.slide(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// end moves the window to the end and returns the number of the last block, -1 if there
+// is none.
+func (s *Signature) end() (int, error) {
+	for s.in != nil {
+		if err := s.slide(); err != nil {
+			return 0, err
+		}
+	}
+	return s.first + s.blocks - 1, nil
+}
+
+// slide moves a full window on by half of it.
+func (s *Signature) slide() error {
+	const gone = windowChunks / 2
+	s.chunks = append(make([][]byte, 0, windowChunks), s.chunks[gone:]...)
+	s.first += gone * chunkBlocks
+	s.blocks -= gone * chunkBlocks
+	return s.fill()
 }
 
 // readChunk reads up to limit bytes, fewer only at the end of r.
@@ -112,7 +144,7 @@ func readChunk(r io.Reader, limit int) ([]byte, error) {
 	return chunk, nil
 }
 
-// record returns the sums of a block.
+// record returns the sums of a block, counted from the window's first.
 func (s *Signature) record(block int) []byte {
 	recordLen := s.recordLen()
 	return s.chunks[block>>chunkBits][(block&(chunkBlocks-1))*recordLen:][:recordLen]
@@ -166,7 +198,7 @@ func (s *Signature) slot(h uint64) int {
 	return int(hi)
 }
 
-// find returns the number of a block with the sums of data, or -1.
+// find returns the number of a block in the window with the sums of data, or -1.
 func (s *Signature) find(weak uint32, data []byte) int {
 	var strong [maxStrongLen]byte
 	known := false // strong is computed when it is needed
@@ -177,7 +209,7 @@ func (s *Signature) find(weak uint32, data []byte) int {
 				strong, known = s.params.strong(data), true
 			}
 			if bytes.Equal(s.strong(block), strong[:s.params.StrongLen]) {
-				return block
+				return s.first + block
 			}
 		}
 		if slot++; slot == len(s.index) {
@@ -187,9 +219,10 @@ func (s *Signature) find(weak uint32, data []byte) int {
 	return -1
 }
 
-// is reports whether data has the sums of the block.
+// is reports whether the block is in the window and data has its sums.
 func (s *Signature) is(block int, weak uint32, data []byte) bool {
-	if s.weak(block) != weak {
+	block -= s.first
+	if block < 0 || block >= s.blocks || s.weak(block) != weak {
 		return false
 	}
 	strong := s.params.strong(data)
