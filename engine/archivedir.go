@@ -20,8 +20,9 @@ import (
 // layout: manifests plain, signatures as gzip. What lies there was complete
 // when it was written.
 type archiveDir struct {
-	dir   string // shared with duplicity
-	state string // purser's own
+	dir      string // shared with duplicity
+	state    string // purser's own
+	prefixes Prefixes
 }
 
 // localName is the name under which an object lies in the archive directory.
@@ -34,7 +35,7 @@ func localName(name format.Name) format.Name {
 }
 
 func (a *archiveDir) path(name format.Name) string {
-	return filepath.Join(a.dir, localName(name).String())
+	return filepath.Join(a.dir, a.prefixes.key(localName(name)))
 }
 
 func (a *archiveDir) readManifest(name format.Name) ([]byte, error) {
@@ -79,12 +80,12 @@ func (a *archiveDir) prune(c *Collection) error {
 	for s := range c.all() {
 		for _, n := range []*object{s.manifest, s.signatures} {
 			if n != nil {
-				keep[localName(n.Name).String()] = true
+				keep[a.prefixes.key(localName(n.Name))] = true
 			}
 		}
 	}
 	for _, n := range names {
-		name, ok := format.ParseName(n.Name())
+		name, ok := a.prefixes.parse(n.Name())
 		if !ok || name.Part || name.Kind == format.KindVolume || keep[n.Name()] {
 			continue
 		}

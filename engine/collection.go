@@ -68,11 +68,11 @@ func (s *Set) key() setKey { return setKey{s.Start.Unix(), s.Time.Unix()} }
 
 // newCollection sorts the objects of a target into sets and chains
 // (duplicity's rules, FORMAT.md "Chains"). Foreign names are left out.
-func newCollection(objects []storage.Info) *Collection {
+func newCollection(objects []storage.Info, prefixes Prefixes) *Collection {
 	sets := map[setKey]*Set{}
 	c := &Collection{}
 	for _, o := range objects {
-		name, ok := format.ParseName(o.Name)
+		name, ok := prefixes.parse(o.Name)
 		if !ok || name.Part {
 			continue
 		}

@@ -46,6 +46,8 @@ type Options struct {
 	// Volumes is how many volumes are built or uploaded at a time; it bounds the
 	// spool. 0 is 3.
 	Volumes int
+	// Prefixes go before the names of all objects.
+	Prefixes Prefixes
 	// Hostname and Localdir are recorded in the manifests of a new chain.
 	Hostname, Localdir string
 	Now                func() time.Time
@@ -72,8 +74,9 @@ func Open(_ context.Context, store *storage.Store, o Options) (*Repository, erro
 	}
 	r := &Repository{store: store, opt: o, spool: filepath.Join(o.ArchiveDir, "spool")}
 	r.archive = &archiveDir{
-		dir:   filepath.Join(o.ArchiveDir, "archive", store.ID()),
-		state: filepath.Join(o.ArchiveDir, "state", store.ID()),
+		dir:      filepath.Join(o.ArchiveDir, "archive", store.ID()),
+		state:    filepath.Join(o.ArchiveDir, "state", store.ID()),
+		prefixes: o.Prefixes,
 	}
 	if o.Archive != "" {
 		r.archive.dir = o.Archive
@@ -111,7 +114,7 @@ func (r *Repository) collection(ctx context.Context) (*Collection, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newCollection(objects), nil
+	return newCollection(objects, r.opt.Prefixes), nil
 }
 
 // setsAt returns the sets that make up the state at t, or ErrNoBackup.

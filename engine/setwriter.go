@@ -217,5 +217,5 @@ func (w *setWriter) uploadManifest(ctx context.Context, name format.Name, plain 
 		return 0, err
 	}
 	size := int64(stored.Len())
-	return size, w.repo.store.Put(ctx, name.String(), bytes.NewReader(stored.Bytes()), size)
+	return size, w.repo.store.Put(ctx, w.repo.opt.Prefixes.key(name), bytes.NewReader(stored.Bytes()), size)
 }

@@ -109,7 +109,7 @@ func (w *setWriter) uploadSignatures(ctx context.Context) (int64, error) {
 	if err != nil {
 		return 0, fmt.Errorf("write %s: %w", name, err)
 	}
-	return size, w.repo.store.Put(ctx, name.String(), f, size)
+	return size, w.repo.store.Put(ctx, w.repo.opt.Prefixes.key(name), f, size)
 }
 
 // keepSignatures puts the archive into the archive directory.

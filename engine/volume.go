@@ -94,7 +94,7 @@ func (w *setWriter) process(ctx context.Context, v *volume) error {
 	if err := w.encode(ctx, v, io.MultiWriter(f, sums)); err != nil {
 		return err
 	}
-	if err := w.repo.store.Put(ctx, v.name.String(), f, sums.size); err != nil {
+	if err := w.repo.store.Put(ctx, w.repo.opt.Prefixes.key(v.name), f, sums.size); err != nil {
 		return err
 	}
 	v.record.SHA1, v.record.SHA256 = sums.sums()
