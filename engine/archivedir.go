@@ -56,10 +56,20 @@ func (a *archiveDir) openSignatures(name format.Name) (io.ReadCloser, error) {
 	z, err := gzip.NewReader(f)
 	if err != nil {
 		f.Close()
-		return nil, &CorruptError{Object: a.path(name), Err: err}
+		return nil, &badCopy{a.path(name), err}
 	}
 	return &gzipFile{z, f}, nil
 }
+
+// A badCopy is a file of the archive directory that is damaged: it is removed
+// and fetched again from the target.
+type badCopy struct {
+	path string
+	err  error
+}
+
+func (b *badCopy) Error() string { return fmt.Sprintf("%s is damaged: %v", b.path, b.err) }
+func (b *badCopy) Unwrap() error { return b.err }
 
 type gzipFile struct {
 	*gzip.Reader

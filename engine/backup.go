@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -64,8 +65,29 @@ func (r *Repository) Backup(ctx context.Context, src Source, o BackupOptions) (B
 	return res.and(since), err
 }
 
-// backup makes one set. It reports whether that was a resumed one.
+// backup makes one set. It reports whether that was a resumed one. A file of
+// the archive directory that turns out to be damaged is fetched again, and the
+// set starts over.
 func (r *Repository) backup(ctx context.Context, src Source, o BackupOptions) (res BackupResult, resumed bool, err error) {
+	removed := map[string]bool{}
+	for {
+		res, resumed, err := r.tryBackup(ctx, src, o)
+		var bad *badCopy
+		if !errors.As(err, &bad) || removed[bad.path] {
+			return res, resumed, err
+		}
+		removed[bad.path] = true
+		r.opt.Warn("a file of the archive directory is damaged, it is fetched again", "error", bad)
+		if err := os.Remove(bad.path); err != nil {
+			return res, resumed, fmt.Errorf("remove damaged file from archive directory: %w", err)
+		}
+		if err := r.abandon(ctx); err != nil {
+			return res, resumed, err
+		}
+	}
+}
+
+func (r *Repository) tryBackup(ctx context.Context, src Source, o BackupOptions) (res BackupResult, resumed bool, err error) {
 	p, err := r.plan(ctx, o)
 	if err != nil {
 		return BackupResult{}, false, err
@@ -167,9 +189,6 @@ func (r *Repository) plan(ctx context.Context, o BackupOptions) (*plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := r.archive.prune(c); err != nil {
-		return nil, err
-	}
 	now := r.opt.Now()
 	p := &plan{codec: codec, newest: c.newest, hostname: r.opt.Hostname, localdir: r.opt.Localdir}
 	p.set.Time = now.UTC().Truncate(time.Second)
@@ -177,6 +196,9 @@ func (r *Repository) plan(ctx context.Context, o BackupOptions) (*plan, error) {
 		p.set.Time = c.newest.Add(time.Second) // set times only ever increase, whatever the clock says
 	}
 	if err := r.checkKey(ctx, c, codec, encrypt); err != nil {
+		return nil, err
+	}
+	if err := r.checkArchive(ctx, codec, c); err != nil {
 		return nil, err
 	}
 	chain := c.newestChain()
@@ -201,14 +223,15 @@ func (r *Repository) checkKey(ctx context.Context, c *Collection, codec *codec, 
 	if last.Encrypted && len(codec.keys) > 0 {
 		return nil // a backup never needs the secret key
 	}
-	if last.Encrypted {
-		_, err := r.fetchManifest(ctx, codec, *last.manifest)
-		return err
-	}
-	if !encrypt && !r.opt.NoEncryption {
+	if !last.Encrypted && !encrypt && !r.opt.NoEncryption {
 		r.opt.Warn("the repository is not encrypted; a passphrase would start a new, encrypted chain", "url", r.store.URL())
 	}
-	return nil
+	_, err := r.fetchManifest(ctx, codec, *last.manifest)
+	var damaged *CorruptError
+	if errors.As(err, &damaged) {
+		return nil // the chain won't be continued
+	}
+	return err
 }
 
 // wantsFull reports whether the next set must be a full one: there is no chain,

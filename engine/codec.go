@@ -17,6 +17,11 @@ type codec struct {
 	encryptor *pgp.Encryptor // nil writes gzip
 	decryptor *pgp.Decryptor
 	keys      []string // that it encrypts to; none with a passphrase
+
+	manifest struct { // the one that was fetched last
+		key   string
+		plain []byte
+	}
 }
 
 // newReader returns a codec for restoring: it insists on signatures where a

@@ -114,10 +114,13 @@ func (w *setWriter) change(ctx context.Context, e *Entry, prev *format.Header, h
 		return w.store(ctx, e, format.Snapshot, nil, prev)
 	}
 	sig, err := librsync.ReadSignature(h.signature())
-	if err != nil {
-		return &CorruptError{Object: h.cur.name.String() + " " + prev.Path, Err: err}
+	if err == nil {
+		err = w.store(ctx, e, format.Diff, sig, prev)
 	}
-	return w.store(ctx, e, format.Diff, sig, prev)
+	if errors.Is(err, librsync.ErrCorrupt) {
+		return &badCopy{h.cur.path, fmt.Errorf("signature of %q: %w", e.Path, err)}
+	}
+	return err
 }
 
 // store writes the entries for e: its metadata, and a file's content or delta.

@@ -19,6 +19,9 @@ var (
 	// ErrNoEncryption says that a new repository would be written in the clear
 	// although nobody asked for that.
 	ErrNoEncryption = errors.New("no passphrase for a new repository")
+	// ErrForeignArchive says that the archive directory was not made from the
+	// target that it is used with.
+	ErrForeignArchive = errors.New("archive directory and target don't belong together")
 	// ErrForeignSet says that another writer has added a newer set during the run.
 	ErrForeignSet = errors.New("another writer added a backup during the run")
 )

@@ -2,6 +2,9 @@ package engine
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"os"
 	"strings"
 	"time"
 
@@ -30,6 +33,18 @@ type File struct {
 // Files calls yield for each object in index order. It reads signatures only,
 // from the archive directory where they are cached.
 func (r *Repository) Files(ctx context.Context, o FilesOptions, yield func(File) error) error {
+	err := r.files(ctx, o, yield)
+	var bad *badCopy
+	if !errors.As(err, &bad) {
+		return err
+	}
+	if err := os.Remove(bad.path); err != nil {
+		return fmt.Errorf("remove damaged file from archive directory: %w", err)
+	}
+	return withHint(bad, "run the command again: the file is removed, and is fetched from the target")
+}
+
+func (r *Repository) files(ctx context.Context, o FilesOptions, yield func(File) error) error {
 	sets, err := r.setsAt(ctx, o.Time)
 	if err != nil {
 		return err

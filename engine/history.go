@@ -18,7 +18,7 @@ type history struct {
 
 // sigInput is one signature archive, positioned at an entry.
 type sigInput struct {
-	name   object
+	path   string
 	file   io.Closer
 	tar    *format.Reader
 	header *format.Header // nil at the end
@@ -35,7 +35,7 @@ func (r *Repository) openHistory(sets []Set) (*history, error) {
 			h.Close()
 			return nil, fmt.Errorf("open signatures: %w", err)
 		}
-		in := &sigInput{name: name, file: f, tar: format.NewReader(f, format.Sigtar)}
+		in := &sigInput{path: r.archive.path(name.Name), file: f, tar: format.NewReader(f, format.Sigtar)}
 		h.inputs = append(h.inputs, in)
 		if err := in.advance(); err != nil {
 			h.Close()
@@ -52,10 +52,10 @@ func (in *sigInput) advance() error {
 		return nil
 	}
 	if err != nil {
-		return &CorruptError{Object: in.name.String(), Err: err}
+		return &badCopy{in.path, err}
 	}
 	if in.last != nil && format.Compare(header.Path, in.last.Path) <= 0 {
-		return corrupt(in.name.String(), "entry %q is out of order", header.Path)
+		return &badCopy{in.path, fmt.Errorf("entry %q is out of order", header.Path)}
 	}
 	in.header, in.last = header, header
 	return nil
@@ -103,7 +103,16 @@ func (h *history) smallest() *sigInput {
 }
 
 // signature returns the librsync signature of the current entry.
-func (h *history) signature() io.Reader { return h.cur.tar }
+func (h *history) signature() io.Reader { return h.cur }
+
+// Read reads the data of the current entry.
+func (in *sigInput) Read(p []byte) (int, error) {
+	n, err := in.tar.Read(p)
+	if err != nil && err != io.EOF {
+		err = &badCopy{in.path, err}
+	}
+	return n, err
+}
 
 // Close releases the files.
 func (h *history) Close() error {

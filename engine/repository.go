@@ -175,13 +175,13 @@ func (r *Repository) spoolFile() (*os.File, error) {
 	return f, nil
 }
 
-// manifest returns the manifest of a set, from the archive directory where it
-// has one.
+// manifest returns the manifest of a set as the target has it. A backup to
+// public keys takes the copy in the archive directory.
 func (r *Repository) manifest(ctx context.Context, c *codec, s *Set) (*format.Manifest, error) {
 	name := *s.manifest
-	b, err := r.archive.readManifest(name.Name)
-	if errors.Is(err, fs.ErrNotExist) {
-		b, err = r.fetchManifest(ctx, c, name)
+	b, err := r.fetchManifest(ctx, c, name)
+	if isWrongKey(err) && len(c.keys) > 0 && r.archive.has(name.Name) {
+		b, err = r.archive.readManifest(name.Name)
 	}
 	if err != nil {
 		return nil, err
@@ -193,8 +193,12 @@ func (r *Repository) manifest(ctx context.Context, c *codec, s *Set) (*format.Ma
 	return m, nil
 }
 
-// fetchManifest reads a manifest from the target.
+// fetchManifest reads a manifest from the target. A second call for the same
+// one is free.
 func (r *Repository) fetchManifest(ctx context.Context, c *codec, name object) ([]byte, error) {
+	if c.manifest.key == name.key {
+		return c.manifest.plain, nil
+	}
 	f, _, err := r.fetch(ctx, name)
 	if err != nil {
 		return nil, err
@@ -208,6 +212,7 @@ func (r *Repository) fetchManifest(ctx context.Context, c *codec, name object) (
 	if _, err := b.ReadFrom(plain); err != nil {
 		return nil, err
 	}
+	c.manifest.key, c.manifest.plain = name.key, b.Bytes()
 	return b.Bytes(), nil
 }
 

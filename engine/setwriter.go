@@ -169,6 +169,9 @@ func (w *setWriter) commit(ctx context.Context) (BackupResult, error) {
 	if err != nil {
 		return BackupResult{}, err
 	}
+	if err := w.repo.archive.know(w.repo.opt.Prefixes.key(name), manifest, m); err != nil {
+		return BackupResult{}, err
+	}
 	s := Set{Start: w.plan.set.Start, Time: w.plan.set.Time, Volumes: len(w.progress.Volumes), Encrypted: w.plan.codec.encryptor != nil}
 	s.Size = sigs + manifest
 	for _, v := range w.progress.Volumes {
