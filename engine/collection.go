@@ -172,6 +172,16 @@ func (c *Collection) at(t time.Time) []Set {
 	return best
 }
 
+// holds reports whether there is a complete set of time t.
+func (c *Collection) holds(t time.Time) bool {
+	for s := range c.all() {
+		if s.manifest != nil && s.Time.Equal(t) {
+			return true
+		}
+	}
+	return false
+}
+
 func (c *Collection) oldest() time.Time {
 	var t time.Time
 	for _, chain := range c.Chains {

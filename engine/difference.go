@@ -14,7 +14,7 @@ import (
 // compare restores the state and compares it with the source, without writing
 // anything.
 func (v *verification) compare(ctx context.Context, sets []Set, src Source) error {
-	run, err := v.repo.openRestore(ctx, v.codec, sets, "")
+	run, err := v.repo.openRestore(ctx, v.codec, sets, RestoreOptions{})
 	if err != nil {
 		return err
 	}

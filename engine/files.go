@@ -45,7 +45,7 @@ func (r *Repository) Files(ctx context.Context, o FilesOptions, yield func(File)
 }
 
 func (r *Repository) files(ctx context.Context, o FilesOptions, yield func(File) error) error {
-	sets, err := r.setsAt(ctx, o.Time)
+	sets, _, err := r.setsAt(ctx, o.Time)
 	if err != nil {
 		return err
 	}

@@ -117,21 +117,36 @@ func (r *Repository) collection(ctx context.Context) (*Collection, error) {
 	return newCollection(objects, r.opt.Prefixes), nil
 }
 
-// setsAt returns the sets that make up the state at t, or ErrNoBackup.
-func (r *Repository) setsAt(ctx context.Context, t time.Time) ([]Set, error) {
+// setsAt returns the sets that make up the state at t, or ErrNoBackup, and the
+// sets up to t that are newer and hang in the air.
+func (r *Repository) setsAt(ctx context.Context, t time.Time) (sets, torn []Set, err error) {
 	c, err := r.collection(ctx)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	sets := c.at(t)
+	sets = c.at(t)
 	switch {
 	case len(sets) > 0:
-		return sets, nil
+		end := sets[len(sets)-1].Time
+		for _, s := range c.Orphans {
+			if s.Time.After(end) && (t.IsZero() || !s.Time.After(t)) {
+				torn = append(torn, s)
+			}
+		}
+		if len(torn) > 0 {
+			r.opt.Warn("newer backups can't be restored, since one that they build on is missing",
+				"missing", torn[0].Start.Format(time.RFC3339), "newest", torn[len(torn)-1].Time.Format(time.RFC3339), "taken", end.Format(time.RFC3339))
+		}
+		return sets, torn, nil
 	case len(c.Chains) > 0:
-		return nil, withHint(fmt.Errorf("%w at or before %s in %s", ErrNoBackup, t.Format(time.RFC3339), r.store.URL()),
+		return nil, nil, withHint(fmt.Errorf("%w at or before %s in %s", ErrNoBackup, t.Format(time.RFC3339), r.store.URL()),
 			"the oldest backup there is of "+c.oldest().In(t.Location()).Format(time.RFC3339))
 	}
-	return nil, withHint(fmt.Errorf("%w in %s", ErrNoBackup, r.store.URL()),
+	if len(c.Orphans) > 0 {
+		return nil, nil, withHint(fmt.Errorf("%w in %s: the full set is missing that its %d increments build on", ErrNoBackup, r.store.URL(), len(c.Orphans)),
+			"bring the objects of that set back, or restore from another target")
+	}
+	return nil, nil, withHint(fmt.Errorf("%w in %s", ErrNoBackup, r.store.URL()),
 		"check the URL and the target path; `purser sets` lists what is there")
 }
 

@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -20,6 +19,16 @@ type RestoreOptions struct {
 	Time time.Time
 	// Path restores only this object and what is below it; it becomes dest itself.
 	Path string
+	// Damaged goes on over damage: what is affected is listed in the result, and
+	// restored in its newest state that is whole.
+	Damaged bool
+	// Overwrite restores into a directory that is not empty: objects of the backup
+	// replace those of the same name, save directories that hold something.
+	Overwrite bool
+	// NumericOwner takes stored numbers of users and groups, not their names.
+	NumericOwner bool
+	// NoOwner leaves everything to the user who restores.
+	NoOwner bool
 }
 
 // A RestoreResult tells what a restore wrote.
@@ -28,15 +37,23 @@ type RestoreResult struct {
 	Files   int       // regular files
 	Entries int       // objects of any type
 	Bytes   int64     // in regular files
+
+	// Torn are newer sets, up to the time that was asked for, that can't be
+	// restored: a set that they build on is missing.
+	Torn []Set
+	// Damage and Affected tell what a restore that went on over damage has met,
+	// and which files it could not bring to the state of Time.
+	Damage   []Damage
+	Affected []Affected
 }
 
 // Restore writes the state of a point in time to dest, which must not exist or
-// be an empty directory (ErrNotEmpty). It needs the key and the target alone.
+// be an empty directory (ErrNotEmpty) unless the options say otherwise. It needs the key and the target alone.
 // Every volume is checked before it is used, and every file after it was
 // written where the archive knows its hash; a *CorruptError ends the restore.
 // Other errors are ErrNoBackup, ErrWrongKey, those of the store and of dest.
 func (r *Repository) Restore(ctx context.Context, dest string, o RestoreOptions) (RestoreResult, error) {
-	sets, err := r.setsAt(ctx, o.Time)
+	sets, torn, err := r.setsAt(ctx, o.Time)
 	if err != nil {
 		return RestoreResult{}, err
 	}
@@ -44,17 +61,17 @@ func (r *Repository) Restore(ctx context.Context, dest string, o RestoreOptions)
 	if err != nil {
 		return RestoreResult{}, err
 	}
-	run, err := r.openRestore(ctx, c, sets, o.Path)
+	run, err := r.openRestore(ctx, c, sets, o)
 	if err != nil {
 		return RestoreResult{}, err
 	}
 	defer run.close()
-	t, err := openTree(dest, r.opt.Warn)
+	t, err := openTree(dest, &o, r.opt.Warn)
 	if err != nil {
 		return RestoreResult{}, err
 	}
 	defer t.Close()
-	run.to = t
+	run.to, run.res.Torn = t, torn
 	err = run.all(ctx)
 	return run.res, err
 }
@@ -65,6 +82,7 @@ type restore struct {
 	path   string
 	inputs []*setReader // oldest set first
 	to     sink
+	object func(ctx context.Context, path string, parts []*setReader) error
 	res    RestoreResult
 }
 
@@ -80,16 +98,26 @@ type sink interface {
 	finish() error
 }
 
-func (r *Repository) openRestore(ctx context.Context, c *codec, sets []Set, path string) (*restore, error) {
-	run := &restore{repo: r, path: path}
-	run.res.Time = sets[len(sets)-1].Time
+func (r *Repository) openRestore(ctx context.Context, c *codec, sets []Set, o RestoreOptions) (*restore, error) {
+	run := &restore{repo: r, path: o.Path}
+	run.object = run.newest
+	var report *RestoreResult
+	if o.Damaged {
+		run.object, report = run.salvage, &run.res
+	}
 	for i := range sets {
-		in, err := r.openSet(ctx, c, &sets[i], path)
+		in, err := r.openSet(ctx, c, &sets[i], o.Path, report)
+		var damaged *CorruptError
+		if o.Damaged && i > 0 && errors.As(err, &damaged) {
+			run.res.damage(&sets[i], 0, damaged) // its manifest: the chain ends before it
+			break
+		}
 		if err != nil {
 			run.close()
 			return nil, err
 		}
 		run.inputs = append(run.inputs, in)
+		run.res.Time = sets[i].Time
 	}
 	return run, nil
 }
@@ -116,7 +144,7 @@ func (r *restore) all(ctx context.Context) error {
 			return err
 		}
 	}
-	if r.res.Entries == 0 {
+	if r.res.Entries == 0 && len(r.res.Affected) == 0 {
 		return withHint(fmt.Errorf("%w of path %q in the set of %s", ErrNoBackup, r.path, r.res.Time.Format(time.RFC3339)),
 			"`purser ls` lists the paths of a backup")
 	}
@@ -134,9 +162,9 @@ func (r *restore) smallest() (string, bool) {
 	return path, found
 }
 
-// object restores what the sets in parts, oldest first, say about path. The
+// newest restores what the sets in parts, oldest first, say about path. The
 // newest entry that is no diff is the base, and later diffs apply to it.
-func (r *restore) object(ctx context.Context, path string, parts []*setReader) error {
+func (r *restore) newest(ctx context.Context, path string, parts []*setReader) error {
 	base := len(parts) - 1
 	for base > 0 && parts[base].header.Op == format.Diff {
 		base--
@@ -147,7 +175,7 @@ func (r *restore) object(ctx context.Context, path string, parts []*setReader) e
 		skip = parts
 	}
 	for _, in := range skip {
-		if err := in.skip(ctx); err != nil {
+		if err := in.leave(ctx, path); err != nil {
 			return err
 		}
 	}
@@ -171,7 +199,7 @@ func (r *restore) object(ctx context.Context, path string, parts []*setReader) e
 		if err := r.to.object(rel, h); err != nil {
 			return err
 		}
-		return parts[base].skip(ctx)
+		return parts[base].leave(ctx, path)
 	}
 	return r.file(ctx, rel, parts[base:])
 }
@@ -252,12 +280,11 @@ func (r *restore) write(rel string, in *setReader, c *content, fill func(io.Writ
 		if err := fill(io.MultiWriter(&target{w, rel}, sum, size)); err != nil {
 			return nil, err
 		}
-		h := c.last
-		if h.FileSize >= 0 && h.FileSize != size.n || h.SHA256 != nil && !bytes.Equal(h.SHA256, sum.Sum(nil)) {
-			return nil, corrupt(name, "%q is not what was backed up: its content has another hash", c.path)
+		if err := intact(name, c.path, c.last, size.n, sum.Sum(nil)); err != nil {
+			return nil, err
 		}
 		r.res.Bytes += size.n
-		return h, nil
+		return c.last, nil
 	})
 }
 

@@ -19,21 +19,30 @@ type setReader struct {
 	codec   *codec
 	set     *Set
 	records []format.VolumeRecord // still to be read
+	record  format.VolumeRecord   // of the open volume
 
 	name   object // the open volume
 	file   *os.File
 	tar    *format.Reader
 	header *format.Header // current entry, nil at the end
 	last   *format.Header
+
+	// A restore that goes on over damage reports it here; nil ends at the first.
+	report *RestoreResult
+	gap    *gap   // what could not be read, until the next object after it
+	lost   error  // the current object is in the gap
+	cut    string // path of the object that went on in the last gap, and the damage
+	cause  error
+	failed error // of reading in the open volume
 }
 
 // openSet positions a reader at the first entry of a set that may concern path.
-func (r *Repository) openSet(ctx context.Context, c *codec, s *Set, path string) (*setReader, error) {
+func (r *Repository) openSet(ctx context.Context, c *codec, s *Set, path string, report *RestoreResult) (*setReader, error) {
 	m, err := r.manifest(ctx, c, s)
 	if err != nil {
 		return nil, err
 	}
-	in := &setReader{repo: r, codec: c, set: s, records: m.Volumes}
+	in := &setReader{repo: r, codec: c, set: s, records: m.Volumes, report: report}
 	slices.SortFunc(in.records, func(a, b format.VolumeRecord) int { return a.Number - b.Number })
 	in.records = slices.DeleteFunc(in.records, func(v format.VolumeRecord) bool { return !mayHold(v, path) })
 	if err := in.next(ctx); err != nil {
@@ -67,32 +76,55 @@ func truncate(p, limit string) string {
 
 // next moves to the next entry. At the end of the set, header is nil.
 func (in *setReader) next(ctx context.Context) error {
+	in.lost = nil
+	for {
+		if in.fromGap() {
+			return nil
+		}
+		h, err := in.entry(ctx)
+		if err == nil && h != nil && in.passed(h) {
+			continue
+		}
+		if err == nil && h != nil {
+			err = in.follows(h)
+		}
+		switch {
+		case err == nil:
+			in.header = h
+			if h != nil {
+				in.last = h
+			}
+			return nil
+		case !in.tolerates(err, in.record.Number):
+			return err
+		}
+		if err := in.skipVolume(ctx, err); err != nil {
+			return err
+		}
+	}
+}
+
+// entry returns the next entry of the volumes, nil after the last one.
+func (in *setReader) entry(ctx context.Context) (*format.Header, error) {
 	for {
 		if in.tar == nil {
 			if len(in.records) == 0 {
-				in.header = nil
-				return nil
+				return nil, nil
 			}
 			if err := in.openVolume(ctx); err != nil {
-				return err
+				return nil, err
 			}
+		}
+		if in.failed != nil {
+			return nil, in.failed
 		}
 		h, err := in.tar.Next()
-		if errors.Is(err, io.EOF) {
-			err = in.closeVolume()
-			if err != nil {
-				return err
-			}
-			continue
+		if !errors.Is(err, io.EOF) {
+			return h, in.damaged(err)
 		}
-		if err != nil {
-			return in.damaged(err)
+		if err := in.closeVolume(); err != nil {
+			return nil, err
 		}
-		if err := in.follows(h); err != nil {
-			return err
-		}
-		in.header, in.last = h, h
-		return nil
 	}
 }
 
@@ -112,7 +144,7 @@ func (in *setReader) follows(h *format.Header) error {
 
 func (in *setReader) openVolume(ctx context.Context) error {
 	record := in.records[0]
-	in.records = in.records[1:]
+	in.record, in.records = record, in.records[1:]
 	name, ok := in.set.volumes[record.Number]
 	if !ok {
 		return corrupt(fmt.Sprintf("volume %d of %s", record.Number, in.set.manifest), "missing on the target")
@@ -149,7 +181,7 @@ func verify(name object, want format.VolumeRecord, got *digests) error {
 // damaged names the volume in an error of its content.
 func (in *setReader) damaged(err error) error {
 	var known *CorruptError
-	if errors.As(err, &known) || isWrongKey(err) {
+	if err == nil || errors.As(err, &known) || isWrongKey(err) {
 		return err
 	}
 	return &CorruptError{Object: in.name.String(), Err: err}
@@ -157,7 +189,7 @@ func (in *setReader) damaged(err error) error {
 
 func (in *setReader) closeVolume() error {
 	err := in.file.Close()
-	in.file, in.tar = nil, nil
+	in.file, in.tar, in.failed = nil, nil, nil
 	return err
 }
 
@@ -191,10 +223,14 @@ func (c *content) Read(p []byte) (int, error) {
 			return n, nil
 		}
 		if !errors.Is(err, io.EOF) {
-			return 0, c.in.damaged(err)
+			c.in.failed = c.in.damaged(err)
+			return 0, c.in.failed
 		}
 		if err := c.in.next(c.ctx); err != nil {
 			return 0, err
+		}
+		if c.in.cause != nil && c.in.cut == c.path {
+			return 0, c.in.cause
 		}
 		c.done = c.in.header == nil || c.in.header.Path != c.path
 		if !c.done {
@@ -204,9 +240,8 @@ func (c *content) Read(p []byte) (int, error) {
 	return 0, io.EOF
 }
 
-// skip moves past the current object.
-func (in *setReader) skip(ctx context.Context) error {
-	path := in.header.Path
+// leave moves past the object at path, if that is the current one.
+func (in *setReader) leave(ctx context.Context, path string) error {
 	for in.header != nil && in.header.Path == path {
 		if err := in.next(ctx); err != nil {
 			return err

@@ -11,6 +11,7 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -27,6 +28,7 @@ type tree struct {
 	root *os.Root // dest, or its parent where dest itself is no directory
 	base string   // name of the restored object in root: "." or that of a file
 	open []openDir
+	opt  *RestoreOptions
 	warn func(string, ...any)
 
 	ids    *comparer
@@ -37,7 +39,7 @@ type tree struct {
 // openDir is a directory that still gets contents.
 type openDir struct {
 	rel    string
-	header *format.Header
+	header *format.Header // nil if the archive has lost it
 }
 
 // linked is the first restored name of a hard-linked file.
@@ -46,17 +48,17 @@ type linked struct {
 	sha256 []byte
 }
 
-func openTree(dest string, warn func(string, ...any)) (*tree, error) {
+func openTree(dest string, o *RestoreOptions, warn func(string, ...any)) (*tree, error) {
 	names, err := os.ReadDir(dest)
+	occupied := err == nil && len(names) > 0 || errors.Is(err, unix.ENOTDIR)
 	switch {
-	case errors.Is(err, fs.ErrNotExist):
-	case err == nil && len(names) == 0:
-	case err == nil || errors.Is(err, unix.ENOTDIR):
-		return nil, withHint(fmt.Errorf("restore to %s: %w", dest, ErrNotEmpty), "restore into a new or an empty directory")
-	default:
+	case occupied && !o.Overwrite:
+		return nil, withHint(fmt.Errorf("restore to %s: %w", dest, ErrNotEmpty),
+			"restore into a new or an empty directory, or replace what is there with --force")
+	case err != nil && !occupied && !errors.Is(err, fs.ErrNotExist):
 		return nil, fmt.Errorf("restore to %s: %w", dest, err)
 	}
-	return &tree{dest: dest, warn: warn, ids: newComparer(), links: map[string]linked{}, warned: map[string]bool{}}, nil
+	return &tree{dest: dest, opt: o, warn: warn, ids: newComparer(), links: map[string]linked{}, warned: map[string]bool{}}, nil
 }
 
 // Close releases the destination.
@@ -84,8 +86,10 @@ func (t *tree) begin(dir bool) error {
 			return fmt.Errorf("restore: %w", err)
 		}
 		// An empty directory may be there; the file takes its place.
-		if err := os.Remove(t.dest); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("restore: %w", err)
+		if !t.opt.Overwrite {
+			if err := os.Remove(t.dest); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return fmt.Errorf("restore: %w", err)
+			}
 		}
 	}
 	var err error
@@ -105,13 +109,40 @@ func (t *tree) enter(rel string, dir bool) error {
 	if parent == "." {
 		parent = ""
 	}
-	for len(t.open) > 0 && t.open[len(t.open)-1].rel != parent {
+	for len(t.open) > 0 && !within(parent, t.open[len(t.open)-1].rel) {
 		if err := t.leave(); err != nil {
 			return err
 		}
 	}
-	if len(t.open) == 0 {
+	if len(t.open) > 0 && t.open[len(t.open)-1].rel == parent {
+		return nil
+	}
+	if !t.opt.Damaged {
 		return corrupt(rel, "it has no directory in the archive")
+	}
+	return t.imply(parent)
+}
+
+// imply makes the directories down to rel, of which the archive has lost what
+// it knew.
+func (t *tree) imply(rel string) error {
+	if len(t.open) == 0 {
+		if err := t.begin(true); err != nil {
+			return err
+		}
+		t.open = append(t.open, openDir{rel: ""})
+	}
+	for at := t.open[len(t.open)-1].rel; at != rel; {
+		rest := rel
+		if at != "" {
+			rest = rel[len(at)+1:]
+		}
+		name, _, _ := strings.Cut(rest, "/")
+		at = path.Join(at, name)
+		if err := t.mkdir(at); err != nil {
+			return fmt.Errorf("restore %s: %w", t.name(at), err)
+		}
+		t.open = append(t.open, openDir{rel: at})
 	}
 	return nil
 }
@@ -119,6 +150,9 @@ func (t *tree) enter(rel string, dir bool) error {
 func (t *tree) leave() error {
 	d := t.open[len(t.open)-1]
 	t.open = t.open[:len(t.open)-1]
+	if d.header == nil {
+		return nil
+	}
 	return t.metadata(d.rel, d.header)
 }
 
@@ -141,13 +175,17 @@ func (t *tree) object(rel string, h *format.Header) error {
 		return err
 	}
 	var err error
-	switch h.Type {
-	case format.Dir:
+	if h.Type != format.Dir {
+		err = t.clear(rel)
+	}
+	switch {
+	case err != nil:
+	case h.Type == format.Dir:
 		if rel != "" {
-			err = t.root.Mkdir(t.at(rel), 0o700)
+			err = t.mkdir(rel)
 		}
 		t.open = append(t.open, openDir{rel, h})
-	case format.Symlink:
+	case h.Type == format.Symlink:
 		err = t.root.Symlink(h.Linkname, t.at(rel))
 	default:
 		err = t.node(rel, h)
@@ -159,6 +197,34 @@ func (t *tree) object(rel string, h *format.Header) error {
 		return nil
 	}
 	return t.metadata(rel, h)
+}
+
+// clear makes room for rel. Only what is asked to be replaced can be there.
+func (t *tree) clear(rel string) error {
+	if !t.opt.Overwrite {
+		return nil
+	}
+	if err := t.root.Remove(t.at(rel)); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// mkdir makes a directory, or takes the one that may be replaced: never what a
+// symbolic link leads to.
+func (t *tree) mkdir(rel string) error {
+	err := t.root.Mkdir(t.at(rel), 0o700)
+	if !t.opt.Overwrite || !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	info, err := t.root.Lstat(t.at(rel))
+	if err != nil || info.IsDir() {
+		return err
+	}
+	if err := t.root.Remove(t.at(rel)); err != nil {
+		return err
+	}
+	return t.root.Mkdir(t.at(rel), 0o700)
 }
 
 // name is rel as the user sees it.
@@ -193,20 +259,37 @@ func (t *tree) file(rel string, fill func(io.Writer) (*format.Header, error)) er
 	if err := t.enter(rel, false); err != nil {
 		return err
 	}
-	f, err := t.root.OpenFile(t.at(rel), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	name := t.at(rel)
+	if t.opt.Overwrite {
+		name = path.Join(path.Dir(name), partName) // what is there stays until the new file is whole
+		if err := t.root.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("restore %s: %w", t.name(rel), err)
+		}
+	}
+	f, err := t.root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return fmt.Errorf("restore %s: %w", t.name(rel), err)
 	}
-	h, err := fill(f)
+	out := &sparseFile{f: f}
+	h, err := fill(out)
 	if err != nil {
 		// What is left under its name shall be good.
-		return errors.Join(err, f.Close(), t.root.Remove(t.at(rel)))
+		return errors.Join(err, f.Close(), t.root.Remove(name))
 	}
-	if err := f.Close(); err != nil {
+	err = errors.Join(out.finish(), f.Close())
+	if err == nil && name != t.at(rel) {
+		if err = t.clear(rel); err == nil {
+			err = t.root.Rename(name, t.at(rel))
+		}
+	}
+	if err != nil {
 		return fmt.Errorf("restore %s: %w", t.name(rel), err)
 	}
 	return t.complete(rel, h)
 }
+
+// partName is that of a file which is to replace another, until it is whole.
+const partName = ".purser-restore"
 
 // complete gives a file whose content is written its metadata. Where another
 // name of the same hard-linked file is there with the same content, it becomes
@@ -261,8 +344,14 @@ func setTime(fd int, name string, mtime time.Time) error {
 // chown gives the object to the account of its stored name, or else of its
 // stored number. Without the right to do so it warns once and goes on.
 func (t *tree) chown(rel string, h *format.Header) error {
-	uid := localID(t.ids.uids, h.User, h.UID, lookupUID)
-	gid := localID(t.ids.gids, h.Group, h.GID, lookupGID)
+	if t.opt.NoOwner {
+		return nil
+	}
+	uid, gid := h.UID, h.GID
+	if !t.opt.NumericOwner {
+		uid = localID(t.ids.uids, h.User, h.UID, lookupUID)
+		gid = localID(t.ids.gids, h.Group, h.GID, lookupGID)
+	}
 	err := t.root.Lchown(t.at(rel), uid, gid)
 	if errors.Is(err, fs.ErrPermission) {
 		t.warnOnce("owners", rel, err)

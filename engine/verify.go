@@ -45,7 +45,7 @@ type VerifyResult struct {
 // rest is still checked. Errors are ErrNoBackup, ErrWrongKey, and those of the
 // store and the source.
 func (r *Repository) Verify(ctx context.Context, o VerifyOptions) (VerifyResult, error) {
-	state, err := r.setsAt(ctx, o.Time)
+	state, _, err := r.setsAt(ctx, o.Time)
 	if err != nil {
 		return VerifyResult{}, err
 	}
@@ -53,18 +53,26 @@ func (r *Repository) Verify(ctx context.Context, o VerifyOptions) (VerifyResult,
 	if err != nil {
 		return VerifyResult{}, err
 	}
-	sets := state
+	sets, torn := state, []Set(nil)
 	if o.Time.IsZero() {
 		collection, err := r.collection(ctx)
 		if err != nil {
 			return VerifyResult{}, err
 		}
 		sets = slices.Clone(collection.Orphans)
+		torn = slices.DeleteFunc(slices.Clone(sets), func(s Set) bool { return collection.holds(s.Start) })
 		for _, chain := range collection.Chains {
 			sets = append(sets, chain.Sets...)
 		}
 	}
 	v := &verification{repo: r, codec: c}
+	for i := range torn {
+		s := &torn[i]
+		err := corrupt(s.manifest.String(), "the set of %s, on which it builds, is missing", s.Start.Format(time.RFC3339))
+		if err := v.found(s, *s.manifest, err); err != nil {
+			return v.res, err
+		}
+	}
 	for i := range sets {
 		if err := v.set(ctx, &sets[i]); err != nil {
 			return v.res, err
