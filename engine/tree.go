@@ -335,10 +335,12 @@ func (t *tree) metadata(rel string, h *format.Header) error {
 
 // setTime sets the modification time of name in the directory fd.
 func setTime(fd int, name string, mtime time.Time) error {
-	return unix.UtimesNanoAt(fd, name, []unix.Timespec{
-		{Nsec: unix.UTIME_OMIT}, // the access time
-		{Sec: mtime.Unix(), Nsec: int64(mtime.Nanosecond())},
-	}, unix.AT_SYMLINK_NOFOLLOW)
+	stamp, err := unix.TimeToTimespec(mtime) // it has 32 bits on some machines
+	if err != nil {
+		return err
+	}
+	omit := unix.Timespec{Nsec: unix.UTIME_OMIT} // the access time
+	return unix.UtimesNanoAt(fd, name, []unix.Timespec{omit, stamp}, unix.AT_SYMLINK_NOFOLLOW)
 }
 
 // chown gives the object to the account of its stored name, or else of its
