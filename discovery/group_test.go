@@ -69,6 +69,34 @@ func TestGroupIdentity(t *testing.T) {
 	}
 }
 
+// A container has an identity also where it is no service.
+func TestIdentity(t *testing.T) {
+	compose := func(more ...string) labels {
+		l := labels{"com.docker.compose.project": "shop", "com.docker.compose.service": "purser"}
+		for i := 0; i < len(more); i += 2 {
+			l[more[i]] = more[i+1]
+		}
+		return l
+	}
+	for _, c := range []struct {
+		name   string
+		labels labels
+		want   string // empty: an error
+	}{
+		{"shop-purser-1", compose(), "shop/purser"},
+		{"shop-purser-run-0123456789ab", compose("com.docker.compose.oneoff", "True"), "shop/purser"},
+		{"shop-purser-1", compose("io.purser.role", "purser"), "shop/purser"},
+		{"shop-purser-1", compose("backup.id", "a/b"), "a/b"},
+		{"purser", nil, "_/purser"},
+		{"shop-purser-1", compose("backup.id", "../.."), ""},
+	} {
+		got, err := discovery.Container{Name: c.name, Labels: c.labels}.Identity()
+		if got != c.want || (err == nil) != (c.want != "") {
+			t.Errorf("%s %v: %q, %v, want %q", c.name, c.labels, got, err, c.want)
+		}
+	}
+}
+
 func TestGroupLeavesOut(t *testing.T) {
 	oneOff := compose("shop", "db")
 	oneOff["com.docker.compose.oneoff"] = "True"

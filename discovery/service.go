@@ -110,6 +110,16 @@ func ignored(c Container) bool {
 	return strings.EqualFold(c.Labels[composeOneOff], "true")
 }
 
+// Identity returns the identity, "STACK/NAME", that the container has or would
+// have as a service: that of a one-off command of Compose is its service's.
+func (c Container) Identity() (string, error) {
+	stack, name, err := identity(c)
+	if err != nil {
+		return "", err
+	}
+	return stack + "/" + name, nil
+}
+
 // identity derives stack and service name from labels, or from the
 // container's own name.
 func identity(c Container) (stack, name string, err error) {

@@ -132,3 +132,33 @@ func (w *world) waitingDumps(db *database, n int) {
 		return db.query("select count(*) from pg_locks where not granted;") == strconv.Itoa(n)
 	})
 }
+
+// The containers of "docker compose run" are the same instance as the service
+// that they are of, whatever their names are.
+func TestInstanceOfComposeRun(t *testing.T) {
+	w := newWorld(t)
+	w.postgres("postgres", "postgres:17")
+	p := w.purser("named volume").without("BACKUP_INSTANCE")
+	engine := w.docker("info", "--format", "{{.ID}}")
+	for _, c := range []struct {
+		name  string
+		extra []string
+	}{
+		{"purser-1", nil},
+		{"purser-run-" + random(t), []string{"--label", "com.docker.compose.oneoff=True"}},
+		{"purser-run-" + random(t), []string{"--label", "com.docker.compose.oneoff=True"}},
+	} {
+		run := p.named(w.stack+"-"+c.name, "run")
+		options := append([]string{"--label", "com.docker.compose.project=" + w.stack, "--label", "com.docker.compose.service=purser"}, c.extra...)
+		run.cmd.Args = slices.Insert(run.cmd.Args, 2, options...) // behind "docker run"
+		if r := run.run(); r.code != 0 {
+			t.Fatalf("%s: %s", c.name, r)
+		}
+		var status struct{ Instance string }
+		p.read(&status, "status")
+		if want := engine + "/" + w.stack + "/purser"; status.Instance != want {
+			t.Errorf("%s is the instance %s, want %s", c.name, status.Instance, want)
+		}
+	}
+	p.wantNothingLeft()
+}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"os"
 	"strings"
 
@@ -101,12 +100,12 @@ func (d *Daemon) instance(ctx context.Context, client *docker.Client, place dock
 }
 
 // ownName is the identity that purser's own container would have as a service.
-// Its label that says it is none doesn't count here.
+// A container of "docker compose run" has its service's: the two share the
+// volumes of the service, and so the lock that keeps them apart; under a name
+// of its own, what it leaves when it is killed would never be swept.
 func ownName(self discovery.Container) string {
-	self.Labels = maps.Clone(self.Labels)
-	delete(self.Labels, discovery.LabelRole)
-	if services, _ := discovery.Group([]discovery.Container{self}); len(services) == 1 {
-		return services[0].ID()
+	if id, err := self.Identity(); err == nil {
+		return id
 	}
 	return self.Name
 }
