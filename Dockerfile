@@ -9,7 +9,10 @@ COPY go.mod go.sum ./
 RUN go mod download
 COPY . .
 ARG VERSION=
-RUN CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags "-s -w -X github.com/purser-backup/purser/internal/cli.version=${VERSION}" -o /out/usr/bin/purser ./cmd/purser
+# Empty: this machine's. The compiler makes programs of other machines itself, so that nothing need be emulated.
+ARG GOARCH=
+ARG GOARM=
+RUN CGO_ENABLED=0 GOARCH=${GOARCH} GOARM=${GOARM} go build -trimpath -buildvcs=false -ldflags "-s -w -X github.com/purser-backup/purser/internal/cli.version=${VERSION}" -o /out/usr/bin/purser ./cmd/purser
 # Mount points, so that a read-only root file system will do, and a place for temporary files without one.
 RUN mkdir -p /out/backup /out/opt/backup /out/var/lib/purser /out/run /out/tmp && chmod 1777 /out/tmp
 
