@@ -18,8 +18,9 @@ import (
 // inspectors is how many containers are inspected at once.
 const inspectors = 8
 
-// Containers returns the running containers: one list, one inspection per
-// container, and one per distinct image that has no name.
+// Containers returns the running containers, less the one-shots of any purser:
+// one list, one inspection per container, and one per distinct image that has
+// no name.
 func (c *Client) Containers(ctx context.Context) ([]discovery.Container, error) {
 	list, err := c.api.ContainerList(ctx, container.ListOptions{})
 	if err != nil {
@@ -30,6 +31,9 @@ func (c *Client) Containers(ctx context.Context) ([]discovery.Container, error) 
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(inspectors)
 	for i, summary := range list {
+		if _, own := summary.Labels[discovery.LabelRole]; own {
+			continue
+		}
 		group.Go(func() error {
 			found, err := c.inspect(ctx, summary.ID)
 			// Gone since it was listed.

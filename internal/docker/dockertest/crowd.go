@@ -42,7 +42,7 @@ const crowdVersion, crowdMinimum = "1.41", "1.12"
 // NewCrowd starts an Engine with so many containers, each a service of a
 // Compose project of its own. One in four has one of so many images that are
 // known by their ids only. One in a hundred is listed, and gone when it is
-// inspected. The Engine ends with the test.
+// inspected; another one is a purser's one-shot. The Engine ends with the test.
 func NewCrowd(t testing.TB, containers, images int) *Crowd {
 	t.Helper()
 	c := &Crowd{answers: map[string][]byte{}, asked: map[string]int{}}
@@ -56,6 +56,9 @@ func NewCrowd(t testing.TB, containers, images int) *Crowd {
 			c.answers["/images/"+imageID+"/json"] = encode(t, image.InspectResponse{ID: imageID, RepoTags: []string{name}})
 		}
 		found := member(i, reference, imageID)
+		if i%100 == 49 {
+			found.Config.Labels = map[string]string{"io.purser.role": "dump"}
+		}
 		list[i] = container.Summary{ID: found.ID, Names: []string{found.Name}, Image: reference, ImageID: imageID,
 			Labels: found.Config.Labels, State: "running"}
 		if i%100 != 99 {
