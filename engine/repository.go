@@ -205,7 +205,7 @@ func (r *Repository) manifest(ctx context.Context, c *codec, s *Set) (*format.Ma
 	if err != nil {
 		return nil, &CorruptError{Object: name.String(), Err: err}
 	}
-	return m, nil
+	return m, s.namesAllOf(m)
 }
 
 // fetchManifest reads a manifest from the target. A second call for the same

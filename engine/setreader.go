@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"slices"
@@ -147,7 +146,7 @@ func (in *setReader) openVolume(ctx context.Context) error {
 	in.record, in.records = record, in.records[1:]
 	name, ok := in.set.volumes[record.Number]
 	if !ok {
-		return corrupt(fmt.Sprintf("volume %d of %s", record.Number, in.set.manifest), "missing on the target")
+		return missingVolume(in.set, record.Number)
 	}
 	in.name = name
 	f, sums, err := in.repo.fetch(ctx, name)

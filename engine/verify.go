@@ -160,7 +160,7 @@ func (v *verification) manifest(ctx context.Context, s *Set) (*format.Manifest, 
 	if local, err := v.repo.archive.readManifest(s.manifest.Name); err == nil && !bytes.Equal(local, b) {
 		return nil, corrupt(s.manifest.String(), "differs from its copy in the archive directory")
 	}
-	return m, nil
+	return m, s.namesAllOf(m)
 }
 
 func (v *verification) signatures(ctx context.Context, s *Set) error {

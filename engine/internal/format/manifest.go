@@ -13,6 +13,9 @@ type Manifest struct {
 	Localdir string         // the source as it was given; may be relative
 	Volumes  []VolumeRecord // ascending by number
 	Changes  []Change       // regular files only; may be missing
+	// Ended says that a file list was read that is as long as it announces: what
+	// stands before it was not lost by a cut. Bytes always writes one.
+	Ended bool
 }
 
 // VolumeRecord describes one volume.

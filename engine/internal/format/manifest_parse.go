@@ -23,6 +23,7 @@ func ParseManifest(b []byte) (*Manifest, error) {
 		return nil, err
 	}
 	p.m.Volumes = resolveRecords(p.records)
+	p.m.Ended = p.listed && len(p.m.Changes) == p.announced
 	return p.m, nil
 }
 
@@ -43,12 +44,14 @@ func resolveRecords(records []VolumeRecord) []VolumeRecord {
 }
 
 type manifestParser struct {
-	m       *Manifest
-	records []VolumeRecord
-	record  *VolumeRecord // being read
-	first   bool          // the record has a StartingPath
-	last    bool          // the record has an EndingPath
-	inList  bool          // the lines of a file list are being read
+	m         *Manifest
+	records   []VolumeRecord
+	record    *VolumeRecord // being read
+	first     bool          // the record has a StartingPath
+	last      bool          // the record has an EndingPath
+	inList    bool          // the lines of a file list are being read
+	listed    bool          // there was a file list
+	announced int           // length of the file list, as its first line says
 }
 
 func (p *manifestParser) line(line string) error {
@@ -99,10 +102,10 @@ func (p *manifestParser) topLine(line string) error {
 		if err = p.endRecord(); err != nil {
 			return err
 		}
-		if n, err := strconv.Atoi(value); err != nil || n < 0 {
+		if p.announced, err = strconv.Atoi(value); err != nil || p.announced < 0 {
 			return corrupt("bad number of files in manifest line %q", line)
 		}
-		p.inList = true
+		p.inList, p.listed = true, true
 		p.m.Changes = nil // a resumed backup writes the whole list again
 	}
 	return err

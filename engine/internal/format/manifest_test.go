@@ -35,6 +35,18 @@ func goldenManifest() *format.Manifest {
 			{Status: format.StatusChanged, Path: `with space/f'il"e`},
 			{Status: format.StatusDeleted, Path: "zz"},
 		},
+		Ended: true,
+	}
+}
+
+// A cut before the end of the file list shows; a volume may be missing.
+func TestCutManifest(t *testing.T) {
+	last := strings.LastIndex(golden, "\n    deleted")
+	for n := range golden {
+		m, err := format.ParseManifest([]byte(golden[:n]))
+		if err == nil && m.Ended && n <= last {
+			t.Errorf("%d of %d bytes pass for a whole manifest", n, len(golden))
+		}
 	}
 }
 
@@ -61,7 +73,7 @@ func TestManifestQuoting(t *testing.T) {
 		"\xff\xc3\xa9": "\xff\xc3\xa9",
 		"a\u00a0b":     "a\u00a0b", // a space, but not an ASCII one
 	} {
-		m := &format.Manifest{Localdir: path, Volumes: []format.VolumeRecord{{Number: 1, First: format.Position{Path: path}, Last: format.Position{Path: path, Block: 7}, SHA1: sum1}}}
+		m := &format.Manifest{Ended: true, Localdir: path, Volumes: []format.VolumeRecord{{Number: 1, First: format.Position{Path: path}, Last: format.Position{Path: path, Block: 7}, SHA1: sum1}}}
 		b := m.Bytes()
 		if !strings.Contains(string(b), "    EndingPath     "+want+" 7\n") {
 			t.Errorf("%q is written as\n%s", path, b)
@@ -180,6 +192,7 @@ func FuzzParseManifest(f *testing.F) {
 			}
 			return
 		}
+		m.Ended = true
 		again, err := format.ParseManifest(m.Bytes())
 		if err != nil {
 			t.Fatalf("%q is written as %q: %v", b, m.Bytes(), err)
