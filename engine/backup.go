@@ -244,13 +244,16 @@ func wantsFull(chain *Chain, o BackupOptions, encrypt bool, now time.Time) bool 
 }
 
 // continueChain makes the plan an increment, unless the chain's metadata is
-// damaged: then a new chain is the only way to a backup that restores.
+// damaged or volumes are missing: then a new chain is the only way to a backup
+// that restores.
 func (r *Repository) continueChain(ctx context.Context, p *plan, chain *Chain) error {
 	err := r.cache(ctx, p.codec, chain.Sets)
 	last := &chain.Sets[len(chain.Sets)-1]
 	var m *format.Manifest
-	if err == nil {
-		m, err = r.manifest(ctx, p.codec, last)
+	for i := 0; i < len(chain.Sets) && err == nil; i++ {
+		if m, err = r.manifest(ctx, p.codec, &chain.Sets[i]); err == nil {
+			err = chain.Sets[i].holdsAllOf(m)
+		}
 	}
 	var damaged *CorruptError
 	if errors.As(err, &damaged) || isWrongKey(err) && len(p.codec.keys) > 0 {
