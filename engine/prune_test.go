@@ -1,8 +1,6 @@
 package engine_test
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -15,7 +13,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/purser-backup/purser/engine"
-	"github.com/purser-backup/purser/engine/storage/driver/drivertest"
 )
 
 func day(n int) time.Time { return epoch.Add(time.Duration(n) * 24 * time.Hour) }
@@ -212,59 +209,6 @@ func TestCleanup(t *testing.T) {
 			t.Errorf("%s was left behind", name)
 		}
 	}
-}
-
-// A prune that is interrupted at any call leaves only what restores, and the
-// next one completes it.
-func TestFaultAtEveryCallOfPrune(t *testing.T) {
-	t.Parallel()
-	origin, _ := days(t)
-	for _, down := range []bool{false, true} {
-		calls := 1
-		for n := 1; n <= calls; n++ {
-			s := origin.copySite()
-			r, b := s.faulty(drivertest.Fault{Call: n, Mode: drivertest.After, Down: down})
-			err := pruneToOne(t.Context(), r)
-			if n == 1 {
-				calls = origin.copySite().pruneCalls()
-			}
-			if !b.Hit() || !errors.Is(err, drivertest.ErrFault) {
-				t.Fatalf("call %d: hit %v, error %v", n, b.Hit(), err)
-			}
-			c, err := s.open().Collection(t.Context())
-			if err != nil || len(c.Orphans) > 0 || len(c.Chains) == 0 {
-				t.Fatalf("call %d: collection %+v, %v", n, c, err)
-			}
-			if err := pruneToOne(t.Context(), s.open()); err != nil {
-				t.Fatalf("call %d: next prune: %v", n, err)
-			}
-			want := origin.copySite()
-			if err := pruneToOne(t.Context(), want.open()); err != nil {
-				t.Fatal(err)
-			}
-			if diff := cmp.Diff(targetNames(t, want), targetNames(t, s)); diff != "" {
-				t.Fatalf("call %d: left behind (-want +got):\n%s", n, diff)
-			}
-		}
-	}
-}
-
-func pruneToOne(ctx context.Context, r *engine.Repository) error {
-	c, err := r.Collection(ctx)
-	if err != nil {
-		return err
-	}
-	_, err = r.Prune(ctx, engine.RemoveAllButNFull(&c, 1))
-	return err
-}
-
-func (s *site) pruneCalls() int {
-	s.t.Helper()
-	r, b := s.faulty(drivertest.Fault{})
-	if err := pruneToOne(s.t.Context(), r); err != nil {
-		s.t.Fatal(err)
-	}
-	return len(b.Calls())
 }
 
 // A plan that was made before somebody else changed the target is refused.
