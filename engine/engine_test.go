@@ -34,6 +34,7 @@ type site struct {
 	home   string // of duplicity and gpg
 	key    string // fingerprint of a key in home, empty for a passphrase
 	sign   bool
+	env    []string // of duplicity, beside the usual
 }
 
 func newSite(t *testing.T, pass string, source string) *site {
@@ -176,6 +177,7 @@ func (s *site) duplicity(archive string, when time.Time, args ...string) string 
 	}
 	cmd := exec.CommandContext(s.t.Context(), "duplicity", append(args, base...)...)
 	cmd.Env = append(os.Environ(), "PASSPHRASE="+s.opt.Passphrase.Reveal(), "HOME="+s.home, "GNUPGHOME="+s.home)
+	cmd.Env = append(cmd.Env, s.env...)
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		s.t.Fatalf("duplicity %v: %v\n%s", args, err, out)
