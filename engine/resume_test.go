@@ -150,10 +150,10 @@ func TestResumeStopsAtVolumeOfOtherSize(t *testing.T) {
 	sameTree(t, "restored", snapshot(t, f.dir, exact), snapshot(t, s.restore(time.Time{}), exact))
 }
 
-// The process that TestKill kills: it makes one backup.
+// Some tests need a process of their own.
 func TestMain(m *testing.M) {
-	if args := os.Getenv("PURSER_TEST_KILLED"); args != "" {
-		os.Exit(killed(strings.Split(args, "\n")))
+	if args := os.Getenv("PURSER_TEST_CHILD"); args != "" {
+		os.Exit(child(strings.Split(args, "\n")))
 	}
 	os.Exit(m.Run())
 }
@@ -183,7 +183,7 @@ func TestKill(t *testing.T) {
 		f.patch("big", 0, 800_000)
 		s.now = at(2*n + 1)
 		cmd := exec.CommandContext(t.Context(), os.Args[0])
-		cmd.Env = append(os.Environ(), "PURSER_TEST_KILLED="+strings.Join([]string{s.target, s.state, f.dir, fmt.Sprint(s.now.Unix())}, "\n"))
+		cmd.Env = append(os.Environ(), "PURSER_TEST_CHILD=backup\n"+strings.Join([]string{s.target, s.state, f.dir, fmt.Sprint(s.now.Unix())}, "\n"))
 		f.check(cmd.Start())
 		timer := time.AfterFunc(time.Duration(random.IntN(150))*time.Millisecond, func() { cmd.Process.Kill() })
 		err := cmd.Wait()
