@@ -156,6 +156,7 @@ func (p *purser) behind(proxy *socketProxy) *purser {
 // Behind a proxy that allows what the README lists everything works, and
 // nothing stands in the list without need.
 func TestOnlyDocumentedCalls(t *testing.T) {
+	t.Parallel()
 	calls := documentedCalls(t)
 	exercised := map[string]bool{"GET /_ping": true} // by the last run
 	for _, c := range []struct {
@@ -171,6 +172,7 @@ func TestOnlyDocumentedCalls(t *testing.T) {
 		{"recipe with an image of its own", []string{"POST /images/create"}, runWithAbsentImage},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
 			w := newWorld(t)
 			p := w.proxy(calls)
 			c.run(t, w, p)
@@ -181,6 +183,7 @@ func TestOnlyDocumentedCalls(t *testing.T) {
 		}
 	}
 	t.Run("proxy without HEAD", func(t *testing.T) {
+		t.Parallel()
 		w := newWorld(t)
 		ping := slices.IndexFunc(calls, func(c apiCall) bool { return c.name == "HEAD /_ping" })
 		if ping < 0 {
@@ -199,6 +202,7 @@ func TestOnlyDocumentedCalls(t *testing.T) {
 
 // One call less than the list is an error that says so.
 func TestRefusedCall(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.postgres("postgres", "postgres:17")
 	p := w.purser("named volume")

@@ -11,6 +11,7 @@ import (
 // What is wrong in a user's recipes is told at the start, with file and line,
 // before anything is dumped.
 func TestBadRecipes(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	p := w.purser("bind")
 	const index = "own: {regex: ^own$, template: own.yml}\n"
@@ -47,6 +48,7 @@ func TestBadRecipes(t *testing.T) {
 // What is wrong with one service concerns that service alone: the run goes on,
 // is incomplete, and says what to do.
 func TestBadServices(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.postgres("postgres", "postgres:17")
 	p := w.purser("named volume")
@@ -80,6 +82,7 @@ func TestBadServices(t *testing.T) {
 // The source path has no room for the next dump: the last good one stays, in
 // the tree and in the backup, until there is room again.
 func TestDiskFull(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	postgres := w.postgres("postgres", "postgres:17")
 	postgres.fill()
@@ -110,6 +113,7 @@ func TestDiskFull(t *testing.T) {
 
 // Of two runs at once the second is refused, whatever command it is.
 func TestTwoRunsAtOnce(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	postgres := w.postgres("postgres", "postgres:17")
 	postgres.fill()
@@ -130,6 +134,7 @@ func TestTwoRunsAtOnce(t *testing.T) {
 
 // The socket belongs to another user, and purser's own may not connect.
 func TestSocketForbidden(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	dir, err := os.MkdirTemp("/var/tmp", "purser") // whatever temporary directory is root's alone
 	if err != nil {

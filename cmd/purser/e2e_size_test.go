@@ -57,6 +57,7 @@ func TestImageSize(t *testing.T) {
 // A daemon that has found some services, has made its first run, and waits for
 // the next one takes less than 30 MB.
 func TestIdleMemory(t *testing.T) {
+	t.Parallel()
 	const limit = 30_000_000
 	w := newWorld(t)
 	w.postgres("postgres", "postgres:17")

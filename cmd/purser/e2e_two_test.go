@@ -49,6 +49,7 @@ func (p *purser) staged(instance string) []string {
 // killed in its dump and started again; the other notices nothing, and neither
 // removes what is the other's.
 func TestTwoPursers(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name, place, command string
 		shared               bool // one source path for both
@@ -57,6 +58,7 @@ func TestTwoPursers(t *testing.T) {
 		{"processes with one source", "host process", "dump", true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
 			w := newWorld(t)
 			postgres := w.postgres("postgres", "postgres:17")
 			postgres.fill()
@@ -136,6 +138,7 @@ func (w *world) waitingDumps(db *database, n int) {
 // The containers of "docker compose run" are the same instance as the service
 // that they are of, whatever their names are.
 func TestInstanceOfComposeRun(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.postgres("postgres", "postgres:17")
 	p := w.purser("named volume").without("BACKUP_INSTANCE")
