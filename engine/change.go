@@ -27,24 +27,28 @@ func (c *comparer) same(h *format.Header, e *Entry) bool {
 	case format.CharDevice, format.BlockDevice:
 		return c.sameOwner(h, e) && sameXattrs(h, e) && h.Major == e.Major && h.Minor == e.Minor
 	case format.File:
-		if h.FileSize >= 0 && (h.FileSize != e.Size || h.LinkGroup == "" && e.LinkGroup != "") {
+		if h.FileSize >= 0 && h.FileSize != e.Size || byPurser(h) && h.LinkGroup == "" && e.LinkGroup != "" {
 			return false
 		}
 	}
 	return c.sameOwner(h, e) && sameXattrs(h, e) && sameTime(h, e)
 }
 
+// byPurser reports whether purser archived a regular file: duplicity has no
+// place for a hash.
+func byPurser(h *format.Header) bool { return h.Type == format.File && h.SHA256 != nil }
+
 // sameXattrs ignores the attributes of files that duplicity archived without
 // them: what has changed otherwise brings them in.
 func sameXattrs(h *format.Header, e *Entry) bool {
-	byDuplicity := h.Type == format.File && h.FileSize < 0
+	byDuplicity := h.Type == format.File && !byPurser(h)
 	return byDuplicity || maps.Equal(h.Xattrs, e.Xattrs)
 }
 
 // sameTime compares to the nanosecond where the archive has them, else to the
 // second; duplicity stores every time before 1970 as 0.
 func sameTime(h *format.Header, e *Entry) bool {
-	if h.FileSize >= 0 || h.ModTime.Nanosecond() != 0 || h.ModTime.Unix() < 0 {
+	if byPurser(h) || h.ModTime.Nanosecond() != 0 || h.ModTime.Unix() < 0 {
 		return h.ModTime.Equal(e.ModTime)
 	}
 	return max(h.ModTime.Unix(), 0) == max(e.ModTime.Unix(), 0)

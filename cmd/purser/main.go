@@ -6,6 +6,7 @@ import (
 	"context"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"syscall"
 
 	// The image is built from scratch: time zones and CA roots travel in the
@@ -21,5 +22,9 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	// The first signal asks for a clean stop, a second one ends the process.
 	context.AfterFunc(ctx, stop)
-	os.Exit(cli.Run(ctx, os.Args[1:], os.Environ(), os.Stdin, os.Stdout, os.Stderr))
+	args := os.Args[1:]
+	if filepath.Base(os.Args[0]) == "duplicity" {
+		args = append([]string{"duplicity"}, args...)
+	}
+	os.Exit(cli.Run(ctx, args, os.Environ(), os.Stdin, os.Stdout, os.Stderr))
 }

@@ -102,7 +102,7 @@ func TestBadInput(t *testing.T) {
 		{"flag without its value", nil, []string{"restore", "x", "--time"},
 			"error: flag needs an argument: -time\nhint: `purser help restore` lists the flags\n", 2},
 		{"missing argument", nil, []string{"restore"},
-			"error: restore: an argument is missing\nhint: usage: purser restore [--time T] [--path P] DEST\n", 2},
+			"error: restore: an argument is missing\nhint: usage: purser restore [--time T] [--path P] [--force] DEST\n", 2},
 		{"too many arguments", nil, []string{"sets", "x"},
 			"error: sets: unexpected argument \"x\"\nhint: usage: purser sets\n", 2},
 		{"bad output", nil, []string{"sets", "--output", "yaml"},

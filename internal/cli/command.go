@@ -23,15 +23,17 @@ type command struct {
 	help    string // what `purser help NAME` says below the usage line
 	min     int    // least number of arguments
 	max     int    // most; -1 is any
+	raw     bool   // it reads all that follows its name by itself
 	flags   func(*flag.FlagSet, *commandFlags)
 	run     func(context.Context, *invocation) error
 }
 
 // commandFlags hold the flags of all commands; each command registers its own.
 type commandFlags struct {
-	dryRun, force, full, data, execute bool
-	time, path, olderThan              string
-	keepFull, keepIncrementalOf        int
+	dryRun, force, full, data, execute  bool
+	numericOwner, noOwner, ignoreErrors bool
+	time, path, olderThan               string
+	keepFull, keepIncrementalOf         int
 }
 
 // commands is the table of all commands, in the order of the help text.
@@ -39,7 +41,7 @@ func commands() []*command {
 	return []*command{
 		daemonCommand(), runCommand(), discoverCommand(), dumpCommand(), backupCommand(),
 		restoreCommand(), lsCommand(), setsCommand(), verifyCommand(), pruneCommand(), cleanupCommand(),
-		statusCommand(), healthCommand(), configCommand(), completionCommand(), versionCommand(), helpCommand(),
+		duplicityCommand(), statusCommand(), healthCommand(), configCommand(), completionCommand(), versionCommand(), helpCommand(),
 	}
 }
 
@@ -74,6 +76,10 @@ func (inv *invocation) parse(args []string) (*command, error) {
 	cmd, err := findCommand(before[0])
 	if err != nil {
 		return nil, err
+	}
+	if cmd.raw {
+		inv.args = before[1:]
+		return cmd, nil
 	}
 	if inv.args, err = inv.parseFlags(cmd, before[1:], false); err != nil {
 		return nil, err

@@ -65,7 +65,7 @@ func TestBackupListRestore(t *testing.T) {
 		t.Errorf("restored %q, %v", got, err)
 	}
 	b.expect("restored 1 file (SIZE) as of TIME into ROOT/only\n", "restore", "--path", "/a", "ROOT/only")
-	b.bad(1, "error: restore to ROOT/out: destination is not empty\nhint: restore into a new or an empty directory\n", "restore", "ROOT/out")
+	b.bad(1, "error: restore to ROOT/out: destination is not empty\nhint: restore into a new or an empty directory, or replace what is there with --force\n", "restore", "ROOT/out")
 	b.bad(10, "error: no backup found of path \"nothing\"\nhint: `purser ls` without a path lists everything\n", "ls", "nothing")
 	b.env = append(b.env[:len(b.env)-1], "PASSPHRASE=wrong")
 	_, errs, code := b.run("restore", "ROOT/wrong")
@@ -103,7 +103,7 @@ func TestJSON(t *testing.T) {
 		{"cleanup", "deleted executed sets url"},
 		{"config", "notes settings"},
 		{"ls", "gid group mode mtime path size type uid user"},
-		{"restore ROOT/out", "bytes destination entries files time"},
+		{"restore ROOT/out", "affected bytes destination entries files time torn"},
 		{"status", "daemon_running docker instance last_backup last_complete_run last_run running schedule services wrong"},
 		{"version", "go platform version"},
 	} {

@@ -40,6 +40,7 @@ type Config struct {
 	Passphrase             secret.String // [PASSPHRASE]
 	SignPassphrase         secret.String // [SIGN_PASSPHRASE]
 	NoEncryption           bool          // --no-encryption is in [BACKUP_DUPLICITY_OPTIONS]
+	Prefixes               Prefixes      // of the objects' names, from the options
 	Retries                int           // --num-retries in them, 0 if not given
 	RetryDelay             time.Duration // --backend-retry-delay in them, 0 if not given
 
@@ -119,6 +120,9 @@ func (c *Config) Settings() []Setting {
 // path /x is file:///x. The string matters to the byte: duplicity names its
 // archive directory by its MD5.
 func JoinTarget(url, path string) string { return url + path }
+
+// Prefixes are those of the names of objects: all of them, and those of a kind.
+type Prefixes struct{ All, Volume, Manifest, Signatures string }
 
 // Rule is one of duplicity's options that choose files, for example
 // "--exclude" with a pattern.

@@ -2,6 +2,7 @@ package config
 
 import (
 	"errors"
+	"strings"
 	"time"
 )
 
@@ -28,7 +29,20 @@ func options() []option {
 }
 
 func honoured() []option {
+	text := func(field func(*Config) *string) func(*Config, string) error {
+		return func(c *Config, v string) error {
+			if strings.ContainsAny(v, "/\x00") {
+				return withHint("leave the slash out; the URL says in which folder objects lie", "not the beginning of a name")
+			}
+			*field(c) = v
+			return nil
+		}
+	}
 	return []option{
+		{name: "--file-prefix", values: 1, apply: text(func(c *Config) *string { return &c.Prefixes.All })},
+		{name: "--file-prefix-archive", values: 1, apply: text(func(c *Config) *string { return &c.Prefixes.Volume })},
+		{name: "--file-prefix-manifest", values: 1, apply: text(func(c *Config) *string { return &c.Prefixes.Manifest })},
+		{name: "--file-prefix-signature", values: 1, apply: text(func(c *Config) *string { return &c.Prefixes.Signatures })},
 		{name: "--no-encryption", apply: func(c *Config, _ string) error { c.NoEncryption = true; return nil }},
 		{name: "--num-retries", values: 1, apply: func(c *Config, v string) error {
 			n, err := parseCount(v, 1000)
@@ -112,10 +126,6 @@ func refused() []option {
 		{name: "--encrypt-secret-keyring", values: 1, refused: ownKeys},
 		{name: "--fail-on-volume", values: 1, refused: forTests},
 		{name: "--file-changed", values: 1, refused: inCommand},
-		{name: "--file-prefix", values: 1, refused: noLayout},
-		{name: "--file-prefix-archive", values: 1, refused: noLayout},
-		{name: "--file-prefix-manifest", values: 1, refused: noLayout},
-		{name: "--file-prefix-signature", values: 1, refused: noLayout},
 		{name: "--file-to-restore", short: 'r', values: 1, refused: "take it out; `purser restore --path` restores one file"},
 		{name: "--full-if-older-than", values: 1, refused: setVariable + varFullIfOlderThan},
 		{name: "--gpg-options", values: 1, refused: ownKeys},

@@ -36,7 +36,7 @@ func TestEveryOptionOfDuplicityIsKnown(t *testing.T) {
 		}
 	}
 	t.Logf("classes: %v", classes)
-	if sum := classes["honoured"] + classes["needless"] + classes["impossible"]; sum < 110 || classes["honoured"] != 18 {
+	if sum := classes["honoured"] + classes["needless"] + classes["impossible"]; sum < 110 || classes["honoured"] != 22 {
 		t.Errorf("%d spellings: %v", sum, classes)
 	}
 }
@@ -89,6 +89,13 @@ func TestHonouredOptions(t *testing.T) {
 	c := load(t, "BACKUP_DUPLICITY_OPTIONS=--no-encryption --num-retries 3 --backend-retry-delay=7")
 	if !c.NoEncryption || c.Retries != 3 || c.RetryDelay != 7*time.Second {
 		t.Errorf("got %+v", c)
+	}
+	c = load(t, "BACKUP_DUPLICITY_OPTIONS=--file-prefix a --file-prefix-archive=b --file-prefix-manifest=c --file-prefix-signature=d")
+	if want := (config.Prefixes{All: "a", Volume: "b", Manifest: "c", Signatures: "d"}); c.Prefixes != want {
+		t.Errorf("prefixes: %+v", c.Prefixes)
+	}
+	if _, err := config.Load([]string{"BACKUP_DUPLICITY_OPTIONS=--file-prefix=a/b"}, nil, ""); err == nil {
+		t.Error("a prefix with a slash is taken")
 	}
 	c = load(t, "BACKUP_DUPLICITY_ENCRYPT_KEY=A", "BACKUP_DUPLICITY_OPTIONS=--encrypt-key B --hidden-encrypt-key C --encrypt-sign-key D "+
 		"--include '/backup/a b' --exclude-other-filesystems --exclude=**")

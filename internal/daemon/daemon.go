@@ -136,7 +136,7 @@ func OpenRepository(ctx context.Context, o Options) (*engine.Repository, error) 
 	repo, err := engine.Open(ctx, store, engine.Options{
 		ArchiveDir: o.Config.ArchiveDir, Archive: o.Config.Archive, Passphrase: o.Config.Passphrase, NoEncryption: o.Config.NoEncryption,
 		EncryptKeys: o.Config.EncryptKeys, HiddenKeys: o.Config.HiddenKeys, SignKey: o.Config.SignKey,
-		SignPassphrase: o.Config.SignPassphrase, KeyDir: o.KeyDir,
+		SignPassphrase: o.Config.SignPassphrase, KeyDir: o.KeyDir, Prefixes: engine.Prefixes(o.Config.Prefixes),
 		VolumeSize: o.Config.VolumeSize, Hostname: hostname, Localdir: o.Config.SourcePath,
 		Now: o.Now, Rand: o.Rand, Warn: o.Log.Warn,
 	})
