@@ -1,5 +1,5 @@
 # Everything here works on a fresh Debian machine, as root: the scripts install what they miss.
-.PHONY: build image demo test lint bench
+.PHONY: build image images demo test engines lint bench
 
 build: ## bin/purser, for this machine
 	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o bin/purser ./cmd/purser
@@ -7,11 +7,17 @@ build: ## bin/purser, for this machine
 image: ## purser:latest, in the Docker Engine that is there
 	scripts/image
 
+images: ## purser:latest, and purser:latest-arm64 and so on for the other machines
+	PLATFORMS='linux/amd64 linux/arm64 linux/arm/v7' scripts/image
+
 demo: ## the main job on real databases, step by step
 	scripts/demo
 
 test: ## all tests, on real parts
 	scripts/test
+
+engines: ## the main job on other Engines: Docker 20.10, 26.1 and 28.5, rootless, and Podman
+	scripts/engines
 
 lint: ## gofmt, go vet, staticcheck, shellcheck
 	scripts/lint
