@@ -38,8 +38,14 @@ type site struct {
 }
 
 func newSite(t *testing.T, pass string, source string) *site {
-	base := t.TempDir()
-	s := &site{t: t, target: filepath.Join(base, "target"), state: filepath.Join(base, "state"), now: epoch, home: newHome(t)}
+	s := siteIn(t, t.TempDir(), pass, source)
+	s.home = newHome(t)
+	return s
+}
+
+// siteIn is a site below base, without a home for duplicity and gpg.
+func siteIn(t *testing.T, base, pass, source string) *site {
+	s := &site{t: t, target: filepath.Join(base, "target"), state: filepath.Join(base, "state"), now: epoch}
 	host, err := os.Hostname()
 	if err != nil {
 		t.Fatal(err)

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -201,4 +202,35 @@ func TestRestoreWithoutRights(t *testing.T) {
 	if info, err := os.Lstat(filepath.Join(dest, "null")); err == nil {
 		t.Errorf("in the place of the device there is %v", info.Mode())
 	}
+}
+
+// Whatever the bytes of a volume are, a restore ends and stays in its
+// destination.
+func FuzzRestore(f *testing.F) {
+	archives := hostile()
+	for _, name := range slices.Sorted(maps.Keys(archives)) {
+		if len(archives[name]) < 4096 {
+			f.Add(slices.Concat(rootEntry(), archives[name]))
+		}
+	}
+	f.Fuzz(func(t *testing.T, archive []byte) {
+		base, err := os.MkdirTemp("", "fuzz") // the test's own has a # in its name
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer os.RemoveAll(base)
+		s := siteIn(t, base, "", "/src")
+		handmade{time: epoch, volumes: [][]byte{archive}}.put(s)
+		parent := filepath.Join(base, "parent")
+		_, restored := s.open().Restore(t.Context(), filepath.Join(parent, "dest"), engine.RestoreOptions{})
+		if err := os.MkdirAll(parent, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if restored == nil {
+			if _, err := os.Lstat(filepath.Join(parent, "dest")); err != nil {
+				t.Errorf("the restore was good, but %v", err)
+			}
+		}
+		s.holdsOnly(parent, "dest")
+	})
 }

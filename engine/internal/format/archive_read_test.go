@@ -244,30 +244,33 @@ func FuzzReader(f *testing.F) {
 	f.Add(writeArchive(f, format.Sigtar, sigtarEntries()[:4])[:5120], true)
 	f.Add(foreign(f, tar.Header{Format: tar.FormatGNU, Typeflag: tar.TypeReg, Name: "snapshot/" + strings.Repeat("x", 150)}, "data"), false)
 	f.Add(pax("PURSER.mtime", "-0.500000000", foreign(f, tar.Header{Typeflag: tar.TypeReg, Name: "snapshot/a"}, "data")), false)
-	f.Fuzz(func(t *testing.T, b []byte, sigtar bool) {
-		a := format.Difftar
-		if sigtar {
-			a = format.Sigtar
+	f.Fuzz(checkArchive)
+}
+
+func checkArchive(t *testing.T, b []byte, sigtar bool) {
+	t.Helper()
+	a := format.Difftar
+	if sigtar {
+		a = format.Sigtar
+	}
+	entries, err := readArchive(bytes.NewReader(b), a)
+	if err != nil {
+		if !errors.Is(err, format.ErrCorrupt) {
+			t.Errorf("error is not ErrCorrupt: %v", err)
 		}
-		entries, err := readArchive(bytes.NewReader(b), a)
-		if err != nil {
-			if !errors.Is(err, format.ErrCorrupt) {
-				t.Errorf("error is not ErrCorrupt: %v", err)
-			}
-			return
+		return
+	}
+	// Bytes may differ, since there are several dialects; the meaning may not.
+	again, err := readArchive(bytes.NewReader(writeArchive(t, a, entries)), a)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, list := range [][]entry{entries, again} {
+		for i := range list {
+			list[i].Header.ModTime = list[i].Header.ModTime.UTC()
 		}
-		// Bytes may differ, since there are several dialects; the meaning may not.
-		again, err := readArchive(bytes.NewReader(writeArchive(t, a, entries)), a)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, list := range [][]entry{entries, again} {
-			for i := range list {
-				list[i].Header.ModTime = list[i].Header.ModTime.UTC()
-			}
-		}
-		if !reflect.DeepEqual(entries, again) { // much faster than cmp
-			t.Error(cmp.Diff(entries, again, sameEntries))
-		}
-	})
+	}
+	if !reflect.DeepEqual(entries, again) { // much faster than cmp
+		t.Error(cmp.Diff(entries, again, sameEntries))
+	}
 }

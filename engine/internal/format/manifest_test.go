@@ -184,21 +184,24 @@ func FuzzParseManifest(f *testing.F) {
 	f.Add([]byte(golden))
 	f.Add([]byte(records("1", "2", "3", "3", "1") + "Filelist 1\r\n new \"a\\x20\"\r\n"))
 	f.Add([]byte("VOLUME 7\n startingpath . \n EndingPath \"\\xff\" 3\n hash md5 x\n"))
-	f.Fuzz(func(t *testing.T, b []byte) {
-		m, err := format.ParseManifest(b)
-		if err != nil {
-			if !errors.Is(err, format.ErrCorrupt) {
-				t.Errorf("error is not ErrCorrupt: %v", err)
-			}
-			return
+	f.Fuzz(checkManifest)
+}
+
+func checkManifest(t *testing.T, b []byte) {
+	t.Helper()
+	m, err := format.ParseManifest(b)
+	if err != nil {
+		if !errors.Is(err, format.ErrCorrupt) {
+			t.Errorf("error is not ErrCorrupt: %v", err)
 		}
-		m.Ended = true
-		again, err := format.ParseManifest(m.Bytes())
-		if err != nil {
-			t.Fatalf("%q is written as %q: %v", b, m.Bytes(), err)
-		}
-		if d := cmp.Diff(m, again); d != "" {
-			t.Errorf("%q: %s", b, d)
-		}
-	})
+		return
+	}
+	m.Ended = true
+	again, err := format.ParseManifest(m.Bytes())
+	if err != nil {
+		t.Fatalf("%q is written as %q: %v", b, m.Bytes(), err)
+	}
+	if d := cmp.Diff(m, again); d != "" {
+		t.Errorf("%q: %s", b, d)
+	}
 }

@@ -111,17 +111,20 @@ func FuzzParseName(f *testing.F) {
 	} {
 		f.Add(s)
 	}
-	f.Fuzz(func(t *testing.T, s string) {
-		n, ok := format.ParseName(s)
-		if !ok {
-			return
-		}
-		if n.Style == format.Current && n.String() != s {
-			t.Errorf("%q comes back as %q", s, n)
-		}
-		n.Style = format.Current
-		if again, ok := format.ParseName(n.String()); !ok || again != n {
-			t.Errorf("%q means %+v, written as %q it means %+v", s, n, n, again)
-		}
-	})
+	f.Fuzz(checkName)
+}
+
+func checkName(t *testing.T, s string) {
+	t.Helper()
+	n, ok := format.ParseName(s)
+	if !ok {
+		return
+	}
+	if n.Style == format.Current && n.String() != s {
+		t.Errorf("%q comes back as %q", s, n)
+	}
+	n.Style = format.Current
+	if again, ok := format.ParseName(n.String()); !ok || again != n {
+		t.Errorf("%q means %+v, written as %q it means %+v", s, n, n, again)
+	}
 }

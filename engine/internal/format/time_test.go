@@ -2,6 +2,7 @@ package format_test
 
 import (
 	"errors"
+	"math"
 	"testing"
 	"time"
 	_ "time/tzdata"
@@ -89,15 +90,37 @@ func FuzzParseTime(f *testing.F) {
 	for _, s := range []string{"now", "1700000000", "20231114T221320Z", "2023-07-14T22:13:20+05:30", "1D12h", "4/26/2002", "20020426Z"} {
 		f.Add(s)
 	}
+	f.Fuzz(checkTime)
+}
+
+func checkTime(t *testing.T, s string) {
+	t.Helper()
 	now := time.Unix(1700000000, 0).UTC()
-	f.Fuzz(func(t *testing.T, s string) {
-		got, err := format.ParseTime(s, now)
-		if err != nil {
-			return
-		}
-		// Every time has a form of its own that means the same.
-		if again, err := format.ParseTime(got.Format("2006-01-02T15:04:05Z07:00"), now); got.Year() >= 1901 && got.Year() <= 9999 && (err != nil || again.Unix() != got.Unix()) {
-			t.Errorf("%q is %v, which is read as %v, %v", s, got, again, err)
-		}
-	})
+	got, err := format.ParseTime(s, now)
+	if err != nil {
+		return
+	}
+	// Every time has a form of its own that means the same.
+	if again, err := format.ParseTime(got.Format("2006-01-02T15:04:05Z07:00"), now); got.Year() >= 1901 && got.Year() <= 9999 && (err != nil || again.Unix() != got.Unix()) {
+		t.Errorf("%q is %v, which is read as %v, %v", s, got, again, err)
+	}
+}
+
+func FuzzParseInterval(f *testing.F) {
+	for _, s := range []string{"7D", "1D12h", "3s", "1Y2M3W4D5h6m7s", "00001D", "292Y"} {
+		f.Add(s)
+	}
+	f.Fuzz(checkInterval)
+}
+
+// checkInterval holds that the parts of an interval add up.
+func checkInterval(t *testing.T, s string) {
+	t.Helper()
+	d, err := format.ParseInterval(s)
+	if err != nil {
+		return
+	}
+	if twice, err := format.ParseInterval(s + s); d < 0 || err == nil && twice != 2*d || err != nil && d <= math.MaxInt64/2 {
+		t.Errorf("%q is %v, and twice %v, %v", s, d, twice, err)
+	}
 }
