@@ -61,6 +61,7 @@ func (r *Repository) foreign(reason string) error {
 }
 
 // manifests are the times of the sets whose manifests are kept, in order.
+// Copies with names of older styles don't count: they are never looked at.
 func (a *archiveDir) manifests() ([]time.Time, error) {
 	names, err := os.ReadDir(a.dir)
 	if err != nil {
@@ -68,7 +69,7 @@ func (a *archiveDir) manifests() ([]time.Time, error) {
 	}
 	var times []time.Time
 	for _, n := range names {
-		if name, ok := a.prefixes.parse(n.Name()); ok && !name.Part && name.Kind == format.KindManifest {
+		if name, ok := a.prefixes.parse(n.Name()); ok && !name.Part && name.Kind == format.KindManifest && name.Style == format.Current {
 			times = append(times, name.Time)
 		}
 	}
