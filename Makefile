@@ -1,5 +1,5 @@
 # Everything here works on a fresh Debian machine, as root: the scripts install what they miss.
-.PHONY: build image images demo test engines lint bench
+.PHONY: build image images demo test engines soak lint bench
 
 build: ## bin/purser, for this machine
 	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o bin/purser ./cmd/purser
@@ -18,6 +18,8 @@ test: ## all tests, on real parts
 
 engines: ## the main job on other Engines: Docker 20.10, 26.1 and 28.5, rootless, and Podman
 	scripts/engines
+soak: ## the long tests whole, and each fuzz target for ten minutes (FUZZTIME=10m): hours
+	scripts/soak
 
 lint: ## gofmt, go vet, staticcheck, shellcheck
 	scripts/lint
