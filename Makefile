@@ -18,6 +18,7 @@ test: ## all tests, on real parts
 
 engines: ## the main job on other Engines: Docker 20.10, 26.1 and 28.5, rootless, and Podman
 	scripts/engines
+
 soak: ## the long tests whole, and each fuzz target for ten minutes (FUZZTIME=10m): hours
 	scripts/soak
 
