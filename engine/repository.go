@@ -75,7 +75,7 @@ func Open(_ context.Context, store *storage.Store, o Options) (*Repository, erro
 	r := &Repository{store: store, opt: o, spool: filepath.Join(o.ArchiveDir, "spool")}
 	r.archive = &archiveDir{
 		dir:      filepath.Join(o.ArchiveDir, "archive", store.ID()),
-		state:    filepath.Join(o.ArchiveDir, "state", store.ID()),
+		state:    filepath.Join(o.ArchiveDir, "state", store.ID()+o.Prefixes.suffix()),
 		prefixes: o.Prefixes,
 	}
 	if o.Archive != "" {
