@@ -19,9 +19,9 @@ func damages(mode string) int {
 	case soak():
 		return 3400 // in each of three modes: 10,000 in all
 	case mode == "plain":
-		return 300
+		return 250
 	}
-	return 40 // each is a slow derivation of a key
+	return 12 // each is a slow derivation of a key
 }
 
 // damagedSite holds a chain of a full set and two increments, in volumes of

@@ -164,7 +164,10 @@ func TestFaultAtEveryCallOfBackup(t *testing.T) {
 		f, s, do := faultyBackup(t, first)
 		calls, err := failure{}.strike(s, 0, do)
 		f.check(err)
-		for _, way := range failures() {
+		for i, way := range failures() {
+			if first && !soak() && i%4 > 0 {
+				continue // the first full set fails as an increment does; the long test shows it
+			}
 			for n := 1; n <= calls; n++ {
 				t.Run(fmt.Sprintf("full %v/%v/call %d", first, way, n), func(t *testing.T) {
 					t.Parallel()
@@ -179,7 +182,7 @@ func TestFaultAtEveryCallOfBackup(t *testing.T) {
 // made.
 func faultyBackup(t *testing.T, first bool) (*fixture, *site, func(context.Context, *engine.Repository) error) {
 	f := small(t)
-	s := newSite(t, "", f.dir) // faults strike below the encryption
+	s := siteIn(t, t.TempDir(), "", f.dir) // faults strike below the encryption
 	s.opt.VolumeSize = 64 << 10
 	if !first {
 		s.backup(f.dir)
