@@ -278,6 +278,11 @@ func (r *Repository) write(ctx context.Context, p *plan, src Source, unreadable 
 		return BackupResult{}, err
 	}
 	defer w.sigs.file.Close()
+	defer func() {
+		if err := w.lease.release(ctx); err != nil && ctx.Err() == nil {
+			r.opt.Warn("the lease on the target is left to run out", "error", err)
+		}
+	}()
 	entries := make(chan Entry, 64)
 	g.Go(func() error {
 		defer close(entries)

@@ -257,7 +257,8 @@ func TestFaultAtEveryCallOfPrune(t *testing.T) {
 				origin := *origin
 				origin.t = t
 				s := origin.copySite()
-				if _, err := way.strike(s, n, pruneToOne); !errors.Is(err, way.err()) && (err != nil || !way.cancel) {
+				// Reading goes on behind a fault in its middle, so that may pass.
+				if _, err := way.strike(s, n, pruneToOne); !errors.Is(err, way.err()) && (err != nil || !way.cancel && way.mode != drivertest.Half) {
 					t.Fatalf("error %v, want %v", err, way.err())
 				}
 				c, err := s.open().Collection(t.Context())

@@ -100,5 +100,8 @@ func (r *Repository) abandon(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := r.dropLease(ctx); err != nil {
+		return err
+	}
 	return r.archive.clearNote()
 }

@@ -3,6 +3,7 @@ package engine
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -39,11 +40,8 @@ func (r *Repository) Prune(ctx context.Context, p Plan) (PruneResult, error) {
 	if err := r.archive.writeNote(nil, doomed...); err != nil {
 		return res, err
 	}
-	for i := range doomed {
-		if err := r.remove(ctx, &doomed[i], &res); err != nil {
-			return res, err
-		}
-		res.Sets++
+	if err := r.removeSets(ctx, doomed, &res); err != nil {
+		return res, err
 	}
 	c, err := r.collection(ctx)
 	if err != nil {
@@ -53,6 +51,25 @@ func (r *Repository) Prune(ctx context.Context, p Plan) (PruneResult, error) {
 		return res, err
 	}
 	return res, r.archive.clearNote()
+}
+
+// removeSets deletes sets under the lease.
+func (r *Repository) removeSets(ctx context.Context, sets []Set, res *PruneResult) error {
+	lease, err := r.acquireLease(ctx)
+	if err != nil {
+		return err
+	}
+	for i := range sets {
+		err = lease.held()
+		if err == nil {
+			err = r.remove(ctx, &sets[i], res)
+		}
+		if err != nil {
+			break
+		}
+		res.Sets++
+	}
+	return errors.Join(err, lease.release(ctx))
 }
 
 // doomed are the sets to delete, an increment before what it builds on.

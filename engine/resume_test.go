@@ -19,14 +19,15 @@ import (
 
 // interrupted is a site whose full set broke off after some volumes: its files
 // are a-small, big (many volumes) and z-small.
-func interrupted(t *testing.T, pass string, puts int) (*site, *fixture) {
+func interrupted(t *testing.T, pass string) (*site, *fixture) {
 	f := &fixture{t: t, dir: filepath.Join(t.TempDir(), "src"), rand: newRand()}
 	f.write("a-small", 1000)
 	f.write("big", 1_000_000)
 	f.write("z-small", 1000)
 	s := newSite(t, pass, f.dir)
 	s.opt.VolumeSize, s.opt.Volumes = 100<<10, 1
-	r, b := s.faulty(drivertest.Fault{Call: puts, Verb: drivertest.Put, Down: true})
+	// The first object is the lease.
+	r, b := s.faulty(drivertest.Fault{Call: 7, Verb: drivertest.Put, Down: true})
 	if _, err := s.tryBackup(t.Context(), r, f.dir); err == nil || !b.Hit() {
 		t.Fatalf("the backup was not interrupted: %v", err)
 	}
@@ -77,7 +78,7 @@ func TestResume(t *testing.T) {
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
-			s, f := interrupted(t, "", 6)
+			s, f := interrupted(t, "")
 			f.gen = 1
 			c.meanwhile(f)
 			s.now = at(1)
@@ -123,7 +124,7 @@ func TestResumeIsRefused(t *testing.T) {
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
-			s, f := interrupted(t, passphrase, 6)
+			s, f := interrupted(t, passphrase)
 			c.prepare(t, s)
 			s.now = at(1)
 			if got := s.uploads(f.dir); len(got) == 0 || got[0] != 1 {
@@ -141,7 +142,7 @@ func TestResumeIsRefused(t *testing.T) {
 // on.
 func TestResumeStopsAtVolumeOfOtherSize(t *testing.T) {
 	t.Parallel()
-	s, f := interrupted(t, "", 6)
+	s, f := interrupted(t, "")
 	f.check(os.Truncate(filepath.Join(s.target, "duplicity-full.20240501T030000Z.vol2.difftar.gz"), 10))
 	s.now = at(1)
 	if got := s.uploads(f.dir); got[0] != 2 {

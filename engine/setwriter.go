@@ -38,6 +38,7 @@ type setWriter struct {
 	sigs    *sigWriter
 	changes []format.Change
 
+	lease    *lease     // from the first volume on
 	mu       sync.Mutex // guards progress
 	progress progress
 }
@@ -150,6 +151,9 @@ func (w *setWriter) finish(ctx context.Context) error {
 // The archive directory gets its copies before that, since the target decides
 // what counts.
 func (w *setWriter) commit(ctx context.Context) (BackupResult, error) {
+	if err := w.lease.extend(ctx); err != nil {
+		return BackupResult{}, err
+	}
 	sigs, err := w.uploadSignatures(ctx)
 	if err != nil {
 		return BackupResult{}, err
@@ -184,6 +188,9 @@ func (w *setWriter) commit(ctx context.Context) (BackupResult, error) {
 // alone fails if a set has appeared on the target since the plan was made: an
 // increment on the same base, or one that is newer, would tear the chain.
 func (w *setWriter) alone(ctx context.Context) error {
+	if err := w.lease.confirm(ctx); err != nil {
+		return err
+	}
 	c, err := w.repo.collection(ctx)
 	if err != nil {
 		return err

@@ -26,6 +26,13 @@ func (w *setWriter) startVolume(ctx context.Context) error {
 		if err := w.repo.archive.writeNote(&w.progress, w.plan.set); err != nil {
 			return err
 		}
+		var err error
+		if w.lease, err = w.repo.acquireLease(ctx); err != nil {
+			return err
+		}
+	}
+	if err := w.lease.held(); err != nil {
+		return err
 	}
 	select {
 	case w.slots <- struct{}{}:
