@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime/debug"
 	"time"
 
 	"github.com/purser-backup/purser/internal/schedule"
@@ -60,6 +61,7 @@ func (l *loop) serve(ctx context.Context) error {
 			l.report(err)
 		}
 		l.last, l.again = started, false
+		debug.FreeOSMemory() // the next run may be a day away
 	}
 	l.log.Info("daemon stopped")
 	return nil
