@@ -35,7 +35,7 @@ func (b *builder) build(fields map[string]*yaml.Node) (Spec, error) {
 			return Spec{}, err
 		}
 	}
-	if err := b.commands(fields["entrypoint"], fields["commands"]); err != nil {
+	if err := b.scripts(fields); err != nil {
 		return Spec{}, err
 	}
 	for _, n := range sequence(fields["trailer"]) {
@@ -106,37 +106,55 @@ func pair(n *yaml.Node) (name, value string, ok bool) {
 	return "", "", false
 }
 
-func (b *builder) commands(entrypoint, commands *yaml.Node) error {
-	entry, output, err := b.argv(entrypoint)
+// scripts makes one script of each list of commands.
+func (b *builder) scripts(fields map[string]*yaml.Node) error {
+	entry, output, err := b.argv(fields["entrypoint"])
 	if err != nil {
 		return err
 	}
 	if output != "" {
-		return b.fault(entrypoint, "entrypoint: it can't have \"> FILE\"")
+		return b.fault(fields["entrypoint"], "entrypoint: it can't have \"> FILE\"")
 	}
+	for _, key := range []string{"commands", "empty", "load"} {
+		lines, err := b.commands(key, entry, fields[key])
+		if err != nil {
+			return err
+		}
+		switch {
+		case key == "commands" && len(lines) == 0:
+			return &refusal{reason: "the recipe has no commands for this service",
+				advice: "none of its conditions holds for the service's environment"}
+		case key == "commands":
+			b.spec.Script, b.spec.Commands = script(lines), len(lines)
+		case key == "empty" && len(lines) > 0:
+			b.spec.Empty = script(lines)
+		case key == "load" && len(lines) > 0:
+			b.spec.Load = script(lines)
+		}
+	}
+	return nil
+}
+
+// commands writes the commands under a key for the outer shell, one a line.
+func (b *builder) commands(key string, entry []string, commands *yaml.Node) ([]string, error) {
 	var lines []string
 	for _, n := range sequence(commands) {
 		argv, output, err := b.argv(n)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if len(argv) == 0 {
-			return b.fault(n, "commands: an item is empty")
+			return nil, b.fault(n, "%s: an item is empty", key)
 		}
 		line, err := b.line(append(slices.Clone(entry), argv...), output)
 		if err != nil {
-			f := b.fault(n, "commands: %v", err)
+			f := b.fault(n, "%s: %v", key, err)
 			f.Advice = nestedAdvice
-			return f
+			return nil, f
 		}
 		lines = append(lines, line)
 	}
-	if len(lines) == 0 {
-		return &refusal{reason: "the recipe has no commands for this service",
-			advice: "none of its conditions holds for the service's environment"}
-	}
-	b.spec.Script, b.spec.Commands = script(lines), len(lines)
-	return nil
+	return lines, nil
 }
 
 // argv reads a command: a text in shell words, or a list of arguments. A text

@@ -26,6 +26,14 @@
 //	  - "MYSQL_PWD:{{ env.MYSQL_ROOT_PASSWORD }}"
 //	trailer:                 # optional: how a complete file ends
 //	  - {file: "*.sql", contains: "-- Dump completed"}
+//	empty:                   # optional: prints what the service holds, nothing if it is new
+//	  - "sh -c 'mysql -h {{ ip }} -e \"show tables in shop\"'"
+//	load:                    # optional: loads the dump that lies in {{ target_dir }}
+//	  - "sh -c 'mysql -h {{ ip }} < {{ target_dir }}/all.sql'"
+//
+// A load stops at the first command that fails. What it prints is shown to the
+// user: what it has loaded, counted against what the dump holds. The variable
+// PURSER_FORCE is set for one that may replace what the service holds.
 //
 // A command in shell words may end with "> FILE", where its standard output
 // goes. All else that a shell does needs "sh -c" around it.

@@ -131,7 +131,7 @@ func (d *Dumper) attempt(ctx context.Context, s discovery.Service, r *Recipe) (f
 			d.options.Warn("staging directory stays until the next start", "service", s.ID(), "error", e)
 		}
 	}()
-	runErr := d.run(ctx, s, spec, stage)
+	runErr := d.dump(ctx, s, spec, stage)
 	if err := d.unchanged(ctx, s, before); err != nil {
 		return 0, 0, err
 	}

@@ -1,19 +1,23 @@
 package dumpers
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 )
 
 // Error says what failed for which service. The text holds no secret.
 type Error struct {
+	Task    string // "dump of", if it is empty, or "load into"
 	Service string // identity
 	Op      string // "match", "credentials", "render", "run", "check", "swap", ...
 	Err     error
 	Advice  string // what the user can do, may be empty
 }
 
-func (e *Error) Error() string { return fmt.Sprintf("dump of %s: %s: %v", e.Service, e.Op, e.Err) }
+func (e *Error) Error() string {
+	return fmt.Sprintf("%s %s: %s: %v", cmp.Or(e.Task, "dump of"), e.Service, e.Op, e.Err)
+}
 
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }

@@ -93,6 +93,31 @@ func TestRenderAncestor(t *testing.T) {
 	}
 }
 
+// The scripts of a recipe are of one language; only "commands" must be there.
+func TestRenderLoad(t *testing.T) {
+	const recipe = "entrypoint: [sh, -c]\ncommands: [['a']]\nempty: [['b {{ env.U }}']]\nload: [['c {{ env.U }}'], ['d']]\n"
+	spec, err := render(t, recipe, map[string]string{"U": "x y"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(spec.Script, "PURSER_0") || !strings.Contains(spec.Empty, `b "${PURSER_0}"'`) ||
+		!strings.Contains(spec.Load, `c "${PURSER_0}"'`) || !strings.Contains(spec.Load, "failed 2") {
+		t.Errorf("dump %q, empty %q, load %q", spec.Script, spec.Empty, spec.Load)
+	}
+	if spec, err = render(t, "commands: [a]", nil); err != nil || spec.Empty != "" || spec.Load != "" {
+		t.Errorf("empty %q, load %q, %v", spec.Empty, spec.Load, err)
+	}
+	for _, c := range []struct{ recipe, want string }{
+		{"load: [a]", "no commands"},
+		{"commands: [a]\nempty: [{a: b}]", "a command is a text or a list"},
+		{`commands: [a]` + "\n" + `load: ["sh -c 'eval {{ env.U }}'"]`, "load: a value of the service would become part of the code"},
+	} {
+		if _, err := render(t, c.recipe, map[string]string{"U": "x"}); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%q: error %v, want %q", c.recipe, err, c.want)
+		}
+	}
+}
+
 func TestRender(t *testing.T) {
 	for _, c := range []struct {
 		name, recipe string

@@ -18,42 +18,51 @@ var (
 	errDeadline = errors.New("deadline passed")
 )
 
-// run runs the spec with a deadline and a watch on its progress.
-func (d *Dumper) run(ctx context.Context, s discovery.Service, spec Spec, stage *stage) error {
-	timeout, idle := d.options.Timeout, d.options.IdleTimeout
-	if s.Settings.Timeout > 0 {
-		timeout = s.Settings.Timeout
-	}
+// dump makes the dump, with a watch on its progress.
+func (d *Dumper) dump(ctx context.Context, s discovery.Service, spec Spec, stage *stage) error {
+	idle := d.options.IdleTimeout
 	if s.Settings.IdleTimeout > 0 {
 		idle = s.Settings.IdleTimeout
+	}
+	output := &tail{}
+	return d.run(ctx, s, spec, spec.Script, stage, output, output, func(ctx context.Context, finished <-chan struct{}) error {
+		return watch(ctx, finished, idle, func() int64 { return output.total() + stage.size() })
+	})
+}
+
+// run runs a script of the spec with a deadline. A watch that fails ends it.
+func (d *Dumper) run(ctx context.Context, s discovery.Service, spec Spec, script string, stage *stage, stdout, stderr *tail,
+	watch func(context.Context, <-chan struct{}) error) error {
+	timeout := d.options.Timeout
+	if s.Settings.Timeout > 0 {
+		timeout = s.Settings.Timeout
 	}
 	limited, cancel := context.WithTimeoutCause(ctx, timeout, fmt.Errorf("%w after %s", errDeadline, timeout))
 	defer cancel()
 
 	c := s.Primary()
-	job := Job{Service: s.ID(), Container: c.ID, Image: spec.Image, Script: spec.Script, Env: spec.Env,
+	job := Job{Service: s.ID(), Container: c.ID, Image: spec.Image, Script: script, Env: spec.Env,
 		Dir: stage.path, Target: targetDir}
 	if job.Image == "" {
 		job.Image = c.ImageID
 	}
-	output := &tail{}
 	status := 0
 	group, watched := errgroup.WithContext(limited)
 	finished := make(chan struct{})
 	group.Go(func() error {
 		defer close(finished)
 		var err error
-		status, err = d.options.Runtime.Run(watched, job, output, output)
+		status, err = d.options.Runtime.Run(watched, job, stdout, stderr)
 		return err
 	})
-	group.Go(func() error {
-		return watch(watched, finished, idle, func() int64 { return output.total() + stage.size() })
-	})
+	if watch != nil {
+		group.Go(func() error { return watch(watched, finished) })
+	}
 	err := group.Wait()
 	if err == nil && status == 0 {
 		return nil
 	}
-	return d.runError(ctx, limited, s, spec, status, err, output)
+	return d.runError(ctx, limited, s, spec, status, err, stderr)
 }
 
 // watch fails when progress stands still for longer than idle.

@@ -6,12 +6,15 @@ import (
 	"strings"
 )
 
-// Spec is a rendered recipe: what to run and how to tell a complete dump.
+// Spec is a rendered recipe: what to run and how to tell a complete dump. A
+// script is for sh; it runs its commands in order and stops at the first failure.
 type Spec struct {
 	Image    string     // reference; empty: the image that the service runs
-	Script   string     // for sh; runs the commands in order and stops at the first failure
-	Commands int        // how many there are
-	Env      []Variable // for Script
+	Script   string     // makes the dump
+	Commands int        // how many there are in Script
+	Empty    string     // prints what the service holds; nothing if it is new. May be missing
+	Load     string     // loads the dump, and prints what it has loaded. May be missing
+	Env      []Variable // for the scripts
 	Trailers []Trailer
 	Used     []Use    // the service's variables that went in
 	secrets  []string // values that must not be shown
@@ -30,7 +33,7 @@ type Use struct {
 }
 
 // keys are the vocabulary of a rendered recipe.
-var keys = []string{"image", "commands", "environments", "entrypoint", "trailer"}
+var keys = []string{"image", "commands", "environments", "entrypoint", "trailer", "empty", "load"}
 
 // decode makes a Spec of a template's result, which is still full of
 // placeholders.

@@ -54,6 +54,11 @@ func (t *tail) redacted(secrets []string) string {
 	return text
 }
 
+// lines is the end of the output, redacted, line by line.
+func (t *tail) lines(secrets []string) []string {
+	return strings.FieldsFunc(t.redacted(secrets), func(r rune) bool { return r == '\n' })
+}
+
 func (t *tail) total() int64 {
 	t.mu.Lock()
 	defer t.mu.Unlock()

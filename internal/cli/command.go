@@ -32,14 +32,14 @@ type command struct {
 type commandFlags struct {
 	dryRun, force, full, data, execute  bool
 	numericOwner, noOwner, ignoreErrors bool
-	time, path, olderThan               string
+	time, path, olderThan, to           string
 	keepFull, keepIncrementalOf         int
 }
 
 // commands is the table of all commands, in the order of the help text.
 func commands() []*command {
 	return []*command{
-		daemonCommand(), runCommand(), discoverCommand(), dumpCommand(), backupCommand(),
+		daemonCommand(), runCommand(), discoverCommand(), dumpCommand(), loadCommand(), backupCommand(),
 		restoreCommand(), lsCommand(), setsCommand(), verifyCommand(), pruneCommand(), cleanupCommand(),
 		duplicityCommand(), statusCommand(), healthCommand(), configCommand(), completionCommand(), versionCommand(), helpCommand(),
 	}

@@ -50,6 +50,7 @@ const (
 	commandRun    = "run"
 	commandDump   = "dump"
 	commandBackup = "backup"
+	commandLoad   = "load"
 )
 
 // The phases of a run, in order.
@@ -58,13 +59,14 @@ const (
 	PhaseDump     Phase = "dump"
 	PhaseBackup   Phase = "backup"
 	PhasePrune    Phase = "prune"
+	PhaseLoad     Phase = "load" // of the command load alone
 )
 
 // journal is what a run has begun: written before it does it, removed at its
 // end. One that is found at a start was left by a run that died.
 type journal struct {
 	Version  int       `json:"version"`
-	Command  string    `json:"command"` // run, dump or backup
+	Command  string    `json:"command"` // run, dump, backup or load
 	Instance string    `json:"instance"`
 	Trigger  Trigger   `json:"trigger"`
 	Started  time.Time `json:"started"`

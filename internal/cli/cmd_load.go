@@ -1,0 +1,66 @@
+package cli
+
+import (
+	"context"
+	"flag"
+	"fmt"
+
+	"github.com/purser-backup/purser/internal/daemon"
+)
+
+func loadCommand() *command {
+	return &command{
+		name: "load", args: "[--time T] [--to CONTAINER] [--force] STACK/SERVICE", min: 1, max: 1,
+		summary: "load a service's dump from the backup into a running service",
+		help: `Takes the dump of STACK/SERVICE out of the backup and loads it into the running service,
+with its recipe. Stop what uses the service before. A service that holds data is refused;
+the first error ends it, and what was loaded until then stays.
+
+  --time T          the newest backup at or before T (default: the newest of all)
+  --to CONTAINER    load into this container or STACK/SERVICE instead
+  --force           replace what the service holds, also by a dump of a newer server
+
+T is a time as for restore. A recipe of your own takes part if it has "load", see the README.
+
+With --output json: {service, into, time, started, ended, files, bytes, summary}.
+` + exitHelp(exitNoBackup, exitLocked, exitWrongKey, exitDamage),
+		flags: func(fs *flag.FlagSet, f *commandFlags) {
+			fs.StringVar(&f.time, "time", "", "")
+			fs.StringVar(&f.to, "to", "", "")
+			fs.BoolVar(&f.force, "force", false, "")
+		},
+		run: runLoad,
+	}
+}
+
+func runLoad(ctx context.Context, inv *invocation) error {
+	f := &inv.flags
+	o := daemon.LoadOptions{Service: inv.args[0], Into: f.to, Force: f.force}
+	var err error
+	if o.Time, err = inv.pointInTime(); err != nil {
+		return err
+	}
+	if _, err := inv.completeKey(ctx, false); err != nil {
+		return err
+	}
+	d, err := inv.daemon(talkative)
+	if err != nil {
+		return err
+	}
+	load, err := d.Load(ctx, o)
+	if err != nil {
+		return err
+	}
+	load.Time = load.Time.In(inv.location())
+	if inv.json() {
+		return writeJSON(inv.stdout, load)
+	}
+	for _, line := range load.Summary {
+		if _, err := fmt.Fprintln(inv.stdout, printable(line)); err != nil {
+			return err
+		}
+	}
+	_, err = fmt.Fprintf(inv.stdout, "loaded the dump of %s as of %s (%s) into %s in %s\n", printable(load.Service), formatTime(load.Time),
+		formatSize(load.Bytes), printable(load.Into), formatDuration(load.Ended.Sub(load.Started)))
+	return err
+}
