@@ -12,6 +12,8 @@ func loadCommand() *command {
 	return &command{
 		name: "load", args: "[--time T] [--to CONTAINER] [--force] STACK/SERVICE", min: 1, max: 1,
 		summary: "load a service's dump from the backup into a running service",
+		example: `purser load shop/postgres
+purser load --time 3D --to shop-postgres-new-1 shop/postgres`,
 		help: `Takes the dump of STACK/SERVICE out of the backup and loads it into the running service,
 with its recipe. Stop what uses the service before. A service that holds data is refused;
 the first error ends it, and what was loaded until then stays.
