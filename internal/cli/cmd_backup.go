@@ -13,9 +13,12 @@ func backupCommand() *command {
 	return &command{
 		name: "backup", args: "[--full]",
 		summary: "back up the source path, without dumping",
+		example: "purser backup --full",
 		help: `Stores what lies below the source path as a new set: an increment, or a full one when
-there is none, when the newest is older than BACKUP_DUPLICITY_FULL_IF_OLDER_THAN, or
-with --full. Docker is not needed.
+there is none, or when the newest full one is older than
+BACKUP_DUPLICITY_FULL_IF_OLDER_THAN. Docker is not needed.
+
+  --full   a full set in any case
 
 With --output json: {kind, time, ended, volumes, bytes, encrypted, files, new, changed,
 deleted, source_bytes, uploaded_bytes, unreadable}.

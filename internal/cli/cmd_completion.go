@@ -13,9 +13,9 @@ func completionCommand() *command {
 	return &command{
 		name: "completion", args: "bash", min: 1, max: 1,
 		summary: "print a script that completes purser's commands and flags",
-		help: `For the current shell:      source <(purser completion bash)
-For all that come:          purser completion bash > /etc/bash_completion.d/purser
-` + exitHelp(),
+		example: `source <(purser completion bash)    # for this shell
+purser completion bash > /etc/bash_completion.d/purser    # for all to come`,
+		help: "Completes commands, their flags, directories, and the values of --output and --log-level.\n" + exitHelp(),
 		run: func(_ context.Context, inv *invocation) error {
 			if inv.args[0] != "bash" {
 				return usagef("usage: purser completion bash", "no completion for the shell %q", inv.args[0])

@@ -9,6 +9,8 @@ func configCommand() *command {
 	return &command{
 		name:    "config",
 		summary: "show every setting, its value, and where that comes from",
+		example: `purser config
+BACKUP_DUPLICITY_VOLSIZE=50 purser config --output json`,
 		help: `Lists the settings as they are in effect. Secrets are shown as [redacted], a URL without
 its password. A setting without a value has none by default.
 

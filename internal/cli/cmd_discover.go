@@ -12,6 +12,7 @@ func discoverCommand() *command {
 	return &command{
 		name:    "discover",
 		summary: "show every service, what would be done with it, and why",
+		example: "purser discover",
 		help: `Lists the running containers as services. ACTION is "dump" where a recipe matches, "guess"
 where it matches by a part of the image's name only, "skip" where the label backup.disable
 says so, "none" where no recipe covers the service, and "fail" where its labels ask for

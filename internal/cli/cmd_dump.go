@@ -12,6 +12,7 @@ func dumpCommand() *command {
 	return &command{
 		name: "dump", args: "[STACK/SERVICE ...]", max: -1,
 		summary: "dump services into the source path, without uploading",
+		example: "purser dump shop/mariadb shop/postgres",
 		help: `Dumps the named services, or every service that a recipe matches, as a run would. A dump
 is complete or absent: the previous good one stays until the new one is in place.
 

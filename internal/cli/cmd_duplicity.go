@@ -21,6 +21,7 @@ func duplicityCommand() *command {
 	return &command{
 		name: "duplicity", args: "[ACTION] [OPTIONS] ARGUMENTS", raw: true,
 		summary: "take a command line of duplicity's, and do the same",
+		example: "PASSPHRASE=... purser duplicity restore --time 3D file:///mnt/nas/purser /tmp/restored",
 		help: `  duplicity [full|incremental] SOURCE URL
   duplicity [restore] URL DESTINATION
   duplicity verify [--compare-data] URL SOURCE
@@ -29,7 +30,7 @@ func duplicityCommand() *command {
   duplicity remove-all-but-n-full | remove-all-inc-of-but-n-full COUNT [--force] URL
 
 Options are those of duplicity 0.8; one that can't be had is refused by its name. None of
-the settings below counts, only what duplicity reads: PASSPHRASE, SIGN_PASSPHRASE,
+purser's flags and settings counts, only what duplicity reads: PASSPHRASE, SIGN_PASSPHRASE,
 FTP_PASSWORD, GNUPGHOME, HOME and XDG_CACHE_HOME. The archive directory is duplicity's own,
 so that both may work on one target in turn.
 

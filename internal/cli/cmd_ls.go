@@ -18,6 +18,7 @@ func lsCommand() *command {
 	return &command{
 		name: "ls", args: "[--time T] [PATH]", max: 1,
 		summary: "list the files in a backup",
+		example: "purser ls --time 2026-05-20 dump/shop",
 		help: `Lists everything in the newest backup, or what is at and below PATH.
 
   --time T   the newest backup at or before T; written as for purser restore

@@ -14,6 +14,8 @@ func pruneCommand() *command {
 	return &command{
 		name: "prune", args: "[--older-than T] [--keep-full N] [--keep-incremental-of N] [--execute]",
 		summary: "show which sets retention deletes, and delete them with --execute",
+		example: `purser prune --older-than 6M
+purser prune --keep-full 3 --keep-incremental-of 1 --execute`,
 		help: `Without a policy among the flags, the two settings apply, as after every run:
 BACKUP_DUPLICITY_REMOVE_ALL_BUT_N_FULL and BACKUP_DUPLICITY_REMOVE_ALL_INC_OF_BUT_N_FULL.
 With one, only those given apply; a set goes if any of them deletes it.
@@ -70,6 +72,8 @@ func cleanupCommand() *command {
 	return &command{
 		name: "cleanup", args: "[--execute]",
 		summary: "show what no restore can use, and delete it with --execute",
+		example: `purser cleanup
+purser cleanup --execute`,
 		help: `Finds sets without a manifest, which an interrupted backup has left, and increments whose
 predecessor is missing. Objects of other programs are never touched.
 

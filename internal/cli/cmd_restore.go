@@ -16,6 +16,8 @@ func restoreCommand() *command {
 	return &command{
 		name: "restore", args: "[--time T] [--path P] [--force] DEST", min: 1, max: 1,
 		summary: "restore a backup into an empty directory",
+		example: `purser restore /tmp/restored
+purser restore --time 3D --path dump/shop/postgres /tmp/postgres`,
 		help: `Writes the backup to DEST, which must not exist or be an empty directory. It needs
 the target and the passphrase, nothing else: neither Docker nor purser's state.
 

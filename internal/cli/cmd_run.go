@@ -14,6 +14,9 @@ func daemonCommand() *command {
 	return &command{
 		name:    "daemon",
 		summary: "run on schedule (the image's default command)",
+		example: `docker run -d --name purser -v /var/run/docker.sock:/var/run/docker.sock \
+    -v backup:/backup -v state:/var/lib/purser -v /mnt/nas:/target \
+    -e BACKUP_DUPLICITY_URL=file:///target -e PASSPHRASE purser:latest daemon`,
 		help: `Makes a run whenever BACKUP_CRON_SCHEDULE comes due in the time zone TZ, one at a time. A
 run that was missed is made up for at once, so the first start runs at once too. A run
 that fails is logged with its hints and tried again at the next due time; purser health
@@ -57,6 +60,8 @@ func runCommand() *command {
 	return &command{
 		name: "run", args: "[--dry-run] [--force]",
 		summary: "make one run now: discover, dump, back up, prune",
+		example: `purser run --dry-run
+purser run --output json`,
 		help: `Makes one run as the daemon would. A service whose dump fails makes the run incomplete;
 the other dumps and the backup go on, and its previous good dump stays. After the backup
 the two retention settings apply, as purser prune explains; after a failed one nothing is

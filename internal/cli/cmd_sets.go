@@ -13,6 +13,7 @@ func setsCommand() *command {
 	return &command{
 		name:    "sets",
 		summary: "list the chains and sets on the target, and what is incomplete",
+		example: "purser sets --url file:///mnt/nas/purser",
 		help: `A chain is a full set and the incremental sets that build on it. A set without a
 manifest was interrupted: it is listed as incomplete, can't be restored, and the next
 backup clears it away. An orphan is an incremental set whose predecessor is missing.

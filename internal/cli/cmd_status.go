@@ -14,6 +14,7 @@ func statusCommand() *command {
 	return &command{
 		name:    "status",
 		summary: "show each service, the last backup, the next run, and what is wrong",
+		example: "docker exec purser purser status",
 		help: `Reads purser's own state below BACKUP_ARCHIVE_DIR; neither Docker nor the target is asked.
 While the daemon runs, it watches Docker, and the services are as they are now. STATE is
 one of: good, failed (the last dump), waiting (for the first one), not running, gone (and
@@ -139,6 +140,7 @@ func healthCommand() *command {
 	return &command{
 		name:    "health",
 		summary: "exit with 0 if the daemon runs and its runs are good, else with 1",
+		example: "purser health && echo good",
 		help: `For the image's HEALTHCHECK. Healthy means: the daemon runs, and two due times, plus half
 an interval (30 seconds to an hour) and the length of the last run, have not passed since
 the last complete run began. An incomplete run is not a complete one. A run that is under

@@ -15,6 +15,7 @@ func verifyCommand() *command {
 	return &command{
 		name: "verify", args: "[--data] [--time T]",
 		summary: "check every object on the target; with --data, every file against the source",
+		example: "purser verify --data",
 		help: `Fetches every object of every set, checks its hash, and reads it to its end. Each damaged
 or missing object is named with its set and volume; the rest is still checked.
 

@@ -10,7 +10,8 @@ import (
 func versionCommand() *command {
 	return &command{
 		name: "version", summary: "print the version",
-		help: "With --output json: {version, go, platform}.\n",
+		example: "purser version",
+		help:    "With --output json: {version, go, platform}.\n" + exitHelp(),
 		run: func(_ context.Context, inv *invocation) error {
 			platform := runtime.GOOS + "/" + runtime.GOARCH
 			if inv.json() {

@@ -21,6 +21,7 @@ type command struct {
 	args    string // what follows the flags, as the usage line shows it
 	summary string // one line for the list of commands
 	help    string // what `purser help NAME` says below the usage line
+	example string // one or more command lines
 	min     int    // least number of arguments
 	max     int    // most; -1 is any
 	raw     bool   // it reads all that follows its name by itself

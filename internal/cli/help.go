@@ -12,12 +12,11 @@ and keeps encrypted, incremental backups that duplicity can read too.
 
 usage: purser [flags] COMMAND [flags] [arguments]
 
-commands:
+commands (purser help COMMAND tells more of each):
 `
 
 const globalFlagsHelp = `
-flags of every command, before or after it (each has an environment variable, which the
-flag overrides):
+flags of every command, before or after it; they win over the variables of the environment:
   --url URL            the target              (BACKUP_DUPLICITY_URL)
   --source PATH        what is backed up       (BACKUP_DUPLICITY_SOURCE_PATH)
   --archive-dir PATH   purser's own state      (BACKUP_ARCHIVE_DIR)
@@ -26,10 +25,18 @@ flag overrides):
   --help               help for the command
 `
 
+const settingsHelp = `
+All other settings are variables of the environment: ` + "`purser config`" + ` lists each with its value,
+and the README says what it means. NAME can also be given as NAME_FILE, the path of a file
+that holds the value, or in /opt/backup/config/purser.yml; the environment wins.
+The passphrase is PASSPHRASE; it is asked for on a terminal.
+`
+
 const helpEnd = `
-Every NAME in the environment can also be given as NAME_FILE, the path of a file that holds
-the value. The settings can also stand in /opt/backup/config/purser.yml; the environment
-wins. The passphrase is PASSPHRASE; it is asked for on a terminal.
+for example:
+  export BACKUP_DUPLICITY_URL=file:///mnt/nas/purser PASSPHRASE_FILE=/root/passphrase
+  purser run --source /srv/backup
+  purser restore --time 3D /tmp/restored
 
 exit status:
   0    done
@@ -69,11 +76,13 @@ func (inv *invocation) printHelp(cmd *command) error {
 		for _, c := range commands() {
 			fmt.Fprintf(&b, "  %-10s %s\n", c.name, c.summary)
 		}
-		b.WriteString(globalFlagsHelp + helpEnd)
+		b.WriteString(globalFlagsHelp + settingsHelp + helpEnd)
 	} else {
 		fmt.Fprintf(&b, "usage: purser %s\n\n%s.\n\n", cmd.usage(), upperFirst(cmd.summary))
-		b.WriteString(cmd.help)
-		b.WriteString(globalFlagsHelp)
+		fmt.Fprintf(&b, "%s\nfor example:\n  %s\n", cmd.help, strings.ReplaceAll(cmd.example, "\n", "\n  "))
+		if !cmd.raw {
+			b.WriteString(globalFlagsHelp + settingsHelp)
+		}
 	}
 	_, err := fmt.Fprint(inv.stdout, b.String())
 	return err

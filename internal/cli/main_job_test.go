@@ -13,6 +13,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/purser-backup/purser/internal/config"
 )
 
 // shape replaces what differs from run to run.
@@ -138,6 +140,45 @@ func TestInterruptedCommand(t *testing.T) {
 	}
 }
 
+// wantWholeHelp checks that a command's help names every flag in a line of its
+// own, its exit statuses, the way to the settings, and an example that parses.
+func wantWholeHelp(t *testing.T, b *bench, c *command, text string) {
+	t.Helper()
+	if c.name == "help" {
+		return
+	}
+	want := []string{"usage: purser " + c.name, "\nexit status: 0 done, ", "\nfor example:\n  "}
+	if !c.raw {
+		want = append(want, "`purser config`", "PASSPHRASE", "NAME_FILE")
+		inv := newInvocation(nil, nil, nil, nil)
+		flags, _ := flagNames(inv.flagSet(c))
+		for _, f := range flags {
+			want = append(want, "\n  "+f+" ")
+		}
+	}
+	for _, w := range want {
+		if !strings.Contains(text, w) {
+			t.Errorf("help of %s lacks %q", c.name, w)
+		}
+	}
+	examples := regexp.MustCompile(`purser (`+c.name+`\b[^\n&>)]*)`).FindAllStringSubmatch(c.example, -1)
+	if c.name == "daemon" {
+		examples = regexp.MustCompile(`purser:latest (daemon)`).FindAllStringSubmatch(c.example, -1)
+	}
+	if len(examples) == 0 {
+		t.Errorf("the example of %s doesn't show it: %s", c.name, c.example)
+	}
+	for _, e := range examples {
+		if c.raw {
+			if _, err := config.ParseDuplicity(strings.Fields(e[1])[1:], []string{"HOME=/root"}); err != nil {
+				t.Errorf("%s: %v", e[0], err)
+			}
+		} else if _, err := newInvocation(nil, nil, nil, nil).parse(strings.Fields(e[1])); err != nil {
+			t.Errorf("%s: %v", e[0], err)
+		}
+	}
+}
+
 func TestHelpStandsAlone(t *testing.T) {
 	b := newBench(t)
 	all := b.good("help")
@@ -152,6 +193,7 @@ func TestHelpStandsAlone(t *testing.T) {
 		if b.good(c.name, "--help") != one {
 			t.Errorf("purser %s --help differs from purser help %s", c.name, c.name)
 		}
+		wantWholeHelp(t, b, c, one)
 		for line := range strings.Lines(one) {
 			if len(line) > 101 && !strings.HasPrefix(line, "exit status") {
 				t.Errorf("help of %s has a long line: %s", c.name, line)
