@@ -37,6 +37,7 @@ type Options struct {
 type Client struct {
 	api  *client.Client
 	host string
+	tls  bool
 	rand io.Reader
 }
 
@@ -61,7 +62,7 @@ func Open(ctx context.Context, o Options) (*Client, error) {
 	if err != nil {
 		return nil, &Error{Op: "set up the connection to " + o.Host, Err: err, Advice: hostForms}
 	}
-	c := &Client{api: api, host: o.Host, rand: o.Rand}
+	c := &Client{api: api, host: o.Host, tls: o.secure(), rand: o.Rand}
 	ping, err := api.Ping(ctx)
 	if err != nil {
 		if ctx.Err() != nil {
@@ -75,11 +76,13 @@ func Open(ctx context.Context, o Options) (*Client, error) {
 	return c, nil
 }
 
+func (o Options) secure() bool { return o.CertPath != "" || o.TLSVerify }
+
 const hostForms = "DOCKER_HOST is written as unix:///var/run/docker.sock or tcp://host:2376"
 
 func newAPI(o Options) (*client.Client, error) {
 	var options []client.Opt
-	if o.CertPath != "" || o.TLSVerify {
+	if o.secure() {
 		config, err := tlsConfig(o)
 		if err != nil {
 			return nil, err
@@ -132,20 +135,3 @@ func reach(ctx context.Context, host string) error {
 
 // Close releases idle connections.
 func (c *Client) Close() error { return c.api.Close() }
-
-// Engine describes the Engine itself.
-type Engine struct {
-	ID         string // stays the same as long as its data does
-	Name       string // of its host
-	Version    string
-	APIVersion string // that is spoken with it
-}
-
-// Engine asks the Engine for its description.
-func (c *Client) Engine(ctx context.Context) (Engine, error) {
-	info, err := c.api.Info(ctx)
-	if err != nil {
-		return Engine{}, callError("ask for its description", err)
-	}
-	return Engine{ID: info.ID, Name: info.Name, Version: info.ServerVersion, APIVersion: c.api.ClientVersion()}, nil
-}

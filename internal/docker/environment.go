@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"os"
 	"path"
 	"strings"
 
@@ -25,7 +24,7 @@ func (o *oneShot) putEnvironment(ctx context.Context, env []dumpers.Variable) er
 	var archive bytes.Buffer
 	w := tar.NewWriter(&archive)
 	header := &tar.Header{Typeflag: tar.TypeReg, Name: path.Base(o.env), Mode: 0o600,
-		Uid: os.Getuid(), Gid: os.Getgid(), Size: int64(content.Len())}
+		Uid: o.uid, Gid: o.gid, Size: int64(content.Len())}
 	if err := w.WriteHeader(header); err != nil {
 		return fmt.Errorf("pack environment: %w", err)
 	}

@@ -23,6 +23,10 @@ import (
 type Place struct {
 	Self   discovery.Container // the own container; zero outside of one
 	Source string              // the source directory, without symbolic links
+	// Rootless: the Engine runs as a plain user, who is root in its containers.
+	// Only a plain user's process on the host asks for it: others keep their
+	// number.
+	Rootless bool
 }
 
 // InContainer reports whether the process runs in a container of the Engine.
@@ -55,12 +59,26 @@ func (c *Client) Locate(ctx context.Context, source string) (Place, error) {
 			Advice: source + " must be writable for purser's user"}
 	}
 	id, err := c.witness(ctx, place.Source, marker)
-	err = errors.Join(err, os.Remove(marker))
-	if err != nil || id == "" {
+	if err = errors.Join(err, os.Remove(marker)); err != nil {
 		return place, err
 	}
-	place.Self, err = c.inspect(ctx, id)
+	switch {
+	case id != "":
+		place.Self, err = c.inspect(ctx, id)
+	case os.Getuid() != 0:
+		var engine Engine
+		engine, err = c.Engine(ctx)
+		place.Rootless = engine.Rootless
+	}
 	return place, err
+}
+
+// owner is the account, as containers number it, to which this process belongs.
+func (p Place) owner() (uid, gid int) {
+	if p.Rootless {
+		return 0, 0
+	}
+	return os.Getuid(), os.Getgid()
 }
 
 // mark creates an empty file with a random name.

@@ -27,6 +27,8 @@ type oneShot struct {
 	client *Client
 	id     string
 	env    string // path of its environment file
+	uid    int    // as whom it runs
+	gid    int
 }
 
 // create creates the container of a job, without starting it.
@@ -46,7 +48,8 @@ func (r *Runtime) create(ctx context.Context, job dumpers.Job) (*oneShot, error)
 		}
 	}
 	one := &oneShot{client: r.client, env: "/.purser-" + random}
-	config, host := r.config(job, one.env, source)
+	one.uid, one.gid = r.options.Place.owner()
+	config, host := r.config(job, one, source)
 	created, err := r.client.api.ContainerCreate(ctx, config, host, nil, nil, name)
 	if err = createError(job, err); errors.Is(err, errNoImage) {
 		if err := r.client.pull(ctx, job.Image); err != nil {
@@ -63,14 +66,13 @@ func (r *Runtime) create(ctx context.Context, job dumpers.Job) (*oneShot, error)
 }
 
 // config is the whole of what a one-shot container may and may not.
-func (r *Runtime) config(job dumpers.Job, env, source string) (*container.Config, *container.HostConfig) {
-	owner := strconv.Itoa(os.Getuid()) + ":" + strconv.Itoa(os.Getgid())
+func (r *Runtime) config(job dumpers.Job, one *oneShot, source string) (*container.Config, *container.HostConfig) {
 	return &container.Config{
 			Image: job.Image,
 			// An image's own entrypoint may start a second server.
 			Entrypoint: []string{"sh", "-c"},
-			Cmd:        []string{prelude(env) + job.Script},
-			User:       owner,
+			Cmd:        []string{prelude(one.env) + job.Script},
+			User:       strconv.Itoa(one.uid) + ":" + strconv.Itoa(one.gid),
 			WorkingDir: job.Target,
 			Labels: map[string]string{
 				discovery.LabelRole:     roleDump,
@@ -112,6 +114,8 @@ func createError(job dumpers.Job, err error) error {
 		return &Error{Op: op, Err: fmt.Errorf("%w: %w", errNoImage, err)}
 	case strings.Contains(text, "bind source path does not exist"):
 		return &Error{Op: op, Err: err, Advice: "the Engine doesn't see purser's source directory; run purser on the Engine's own host, or in one of its containers"}
+	case strings.Contains(text, "stat") && strings.Contains(text, "permission denied"):
+		return &Error{Op: op, Err: err, Advice: "the Engine runs as a user who may not enter purser's source directory, as a rootless one does; run purser as that user, or in one of the Engine's containers"}
 	}
 	return wrapped
 }
