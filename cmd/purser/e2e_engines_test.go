@@ -1,6 +1,7 @@
 package main_test
 
 import (
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -35,15 +36,42 @@ func TestMainJobOnThisEngine(t *testing.T) {
 				t.Errorf("the source has only %d entries", len(want))
 			}
 			wantSame(t, "purser's restore", want, snapshot(t, restored))
-			wantSame(t, "duplicity's restore", want, snapshot(t, p.duplicity()))
+			wantSame(t, "duplicity's restore", want, snapshot(t, p.duplicity(asUser()...)))
 			if got := db.loaded(t, restored); got != db.goods() {
 				t.Error("the rows that were loaded differ from the server's")
 			}
 		})
 	}
+	t.Run("instance", func(t *testing.T) {
+		sameInstance(t, &world{t: t, stack: w.stack, socket: w.socket, image: w.image})
+	})
 	t.Run("daemon", func(t *testing.T) {
 		daemonSees(t, &world{t: t, stack: w.stack, socket: w.socket, image: w.image})
 	})
+}
+
+// asUser lets duplicity restore as a plain user, as on a rootless Engine.
+func asUser() []string {
+	if os.Getuid() == 0 {
+		return nil
+	}
+	return []string{"--do-not-restore-ownership"}
+}
+
+// sameInstance checks that purser bears the same id in each run by itself, as
+// what a killed one has left is found by it. Podman's own id changes.
+func sameInstance(t *testing.T, w *world) {
+	t.Helper()
+	p := w.purser("host process").without("BACKUP_INSTANCE")
+	var first, second struct{ Instance string }
+	for _, status := range []*struct{ Instance string }{&first, &second} {
+		p.must("dump")
+		p.read(status, "status")
+	}
+	if first.Instance == "" || first.Instance != second.Instance {
+		t.Errorf("the instance is %q, and then %q", first.Instance, second.Instance)
+	}
+	t.Logf("instance %s", first.Instance)
 }
 
 // daemonSees starts the daemon, and then a service: the Engine's events must

@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -168,13 +169,14 @@ func TestOnlyDocumentedCalls(t *testing.T) {
 		{"instance by default, image by id, password in a file", []string{
 			"GET /info", "GET /images/ID/json", "POST /containers/ID/exec", "POST /exec/ID/start", "GET /exec/ID/json",
 		}, runWithSecretFile},
+		{"plain user on the host", []string{"GET /info"}, runAsPlainUser},
 		{"daemon", []string{"GET /events"}, daemonBehindProxy},
 		{"recipe with an image of its own", []string{"POST /images/create"}, runWithAbsentImage},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
-			p := w.proxy(calls)
+			p := w.proxyIn("/var/tmp", calls) // where every user may go
 			c.run(t, w, p)
 			p.wantUsed(t, nil, c.conditional...)
 		})
@@ -243,6 +245,44 @@ func runWithSecretFile(t *testing.T, w *world, proxy *socketProxy) {
 	p := w.purser("named volume").without("BACKUP_INSTANCE")
 	p.behind(proxy).must("run")
 	p.wantNothingLeft()
+	if dump := dumpOf(snapshot(t, p.source), postgres); len(dump) == 0 {
+		t.Error("nothing was dumped")
+	}
+}
+
+// A plain user's program on the host has to know whose the files are that a
+// one-shot container writes.
+func runAsPlainUser(t *testing.T, w *world, proxy *socketProxy) {
+	const nobody = 65534
+	postgres := w.postgres("postgres", "postgres:17")
+	dir, err := os.MkdirTemp("/var/tmp", "purser") // whatever temporary directory is root's alone
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Error(err)
+		}
+	})
+	p := w.purser("host process")
+	p.binary, p.source, p.target = w.binary(dir), filepath.Join(dir, "source"), filepath.Join(dir, "target")
+	state := filepath.Join(dir, "state")
+	for _, d := range []string{p.source, p.target, state} {
+		if err := errors.Join(os.Mkdir(d, 0o700), os.Chown(d, nobody, nobody)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for path, mode := range map[string]os.FileMode{dir: 0o755, filepath.Dir(proxy.socket): 0o755, proxy.socket: 0o666} {
+		if err := os.Chmod(path, mode); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c := p.with("DOCKER_HOST=unix://"+proxy.socket, "BACKUP_DUPLICITY_SOURCE_PATH="+p.source,
+		"BACKUP_DUPLICITY_URL=file://"+p.target, "BACKUP_ARCHIVE_DIR="+state).command("run")
+	c.cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
+	if r := c.run(); r.code != 0 {
+		t.Fatalf("purser run: %s", r)
+	}
 	if dump := dumpOf(snapshot(t, p.source), postgres); len(dump) == 0 {
 		t.Error("nothing was dumped")
 	}
