@@ -48,6 +48,8 @@ func table() []rule {
 			tests: []string{"internal/docker/dockertest", "templates"}},
 		{pkg: "internal/docker/dockertest"},
 		{pkg: "internal/nearest"},
+		{pkg: "internal/rancher", code: []string{"discovery", "internal/secret"}, tests: []string{"internal/rancher/ranchertest"}},
+		{pkg: "internal/rancher/ranchertest"},
 		{pkg: "internal/schedule"},
 		{pkg: "internal/secret"},
 	}
@@ -65,6 +67,7 @@ func owners() map[string][]string {
 		"github.com/jlaffaye/ftp":              {"engine/storage/internal/ftp"},
 		"github.com/studio-b12/gowebdav":       {"engine/storage/internal/webdav"},
 		"github.com/rancher/go-rancher":        {"internal/rancher"},
+		"github.com/gorilla/websocket":         {"internal/rancher", "internal/rancher/ranchertest"},
 		"github.com/robfig/cron":               {"internal/schedule"},
 		"github.com/kelseyhightower/envconfig": {"internal/config"},
 	}
