@@ -1,6 +1,7 @@
 package dumpers
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -31,10 +32,10 @@ func (d *Dumper) run(ctx context.Context, s discovery.Service, spec Spec, stage 
 	defer cancel()
 
 	c := s.Primary()
-	job := Job{Service: s.ID(), Container: c.ID, Image: spec.Image, Script: spec.Script, Env: spec.Env,
+	job := Job{Service: s.ID(), Container: c.ID, Image: cmp.Or(spec.Image, c.ImageID, c.Image), Script: spec.Script, Env: spec.Env,
 		Dir: stage.path, Target: targetDir}
-	if job.Image == "" {
-		job.Image = c.ImageID
+	if c.Elsewhere != nil {
+		job.Container = ""
 	}
 	output := &tail{}
 	status := 0
