@@ -20,6 +20,7 @@ type Service struct {
 	Name       string
 	Settings   Settings
 	Containers []Container // at least one, the oldest first
+	Dir        string      // where its dump lies below the source path; empty: dump/STACK/NAME
 }
 
 // ID returns the identity, "STACK/NAME". It is the same after the containers

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"regexp"
 	"strings"
 	"time"
 
@@ -151,6 +152,9 @@ func (d *Dumper) attempt(ctx context.Context, s discovery.Service, r *Recipe) (f
 	return files, bytes, nil
 }
 
+// hostName is what {{ ip }} may be: it stands in commands as it is.
+var hostName = regexp.MustCompile(`^[0-9A-Za-z:][0-9A-Za-z_.:-]*$`)
+
 // ready checks that the service can be dumped now.
 func (d *Dumper) ready(ctx context.Context, s discovery.Service) (discovery.State, error) {
 	c := s.Primary()
@@ -158,6 +162,10 @@ func (d *Dumper) ready(ctx context.Context, s discovery.Service) (discovery.Stat
 	if c.Elsewhere != nil && c.Elsewhere.Address == "" {
 		e.Err = fmt.Errorf("container %s on host %s has no address", c.Name, c.Elsewhere.Host)
 		e.Advice = "put the service on the managed network, or start it on the host of purser"
+		return discovery.State{}, e
+	}
+	if c.Elsewhere != nil && !hostName.MatchString(c.Elsewhere.Address) {
+		e.Err = fmt.Errorf("the address %q of container %s is none", c.Elsewhere.Address, c.Name)
 		return discovery.State{}, e
 	}
 	if c.ID == "" {
