@@ -36,6 +36,17 @@ type Container struct {
 	NetworkMode string
 	Addresses   map[string]string // network name to IP address
 	Mounts      []Mount
+
+	Elsewhere *Elsewhere // nil if the own Engine runs it
+}
+
+// Elsewhere is what is known of a server that the own Engine doesn't run: a
+// container on another host, as an orchestrator reports it, or a server that
+// is in no container at all.
+type Elsewhere struct {
+	EngineID string // its id on its own Engine, if it is known
+	Host     string // name of the host, for messages
+	Address  string // where the own containers reach it
 }
 
 // Mount is one mount of a container.
@@ -54,6 +65,7 @@ type State struct {
 	Paused     bool
 	Restarting bool
 	StartedAt  time.Time
+	Starts     int64 // how often it was started, where the time is not known
 }
 
 // State returns the container's state at the time it was listed.
@@ -64,6 +76,11 @@ func (c Container) State() State {
 // sameConfig reports whether two containers may be replicas of one service.
 // Names, ids and addresses differ between replicas; what they run doesn't.
 func sameConfig(a, b Container) bool {
+	// An Engine reports what image and agent have added, an orchestrator only
+	// what the user wrote.
+	if (a.Elsewhere == nil) != (b.Elsewhere == nil) {
+		return sameImage(a, b) && maps.Equal(ownLabels(a), ownLabels(b))
+	}
 	return sameImage(a, b) &&
 		maps.Equal(a.Env, b.Env) &&
 		slices.Equal(a.Entrypoint, b.Entrypoint) &&

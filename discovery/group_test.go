@@ -39,6 +39,7 @@ func TestGroupIdentity(t *testing.T) {
 		{"x", labels{"com.docker.stack.namespace": "shop", "com.docker.swarm.service.name": "shop_db"}, "shop/db"},
 		{"x", labels{"com.docker.swarm.service.name": "db"}, "_/db"},
 		{"x", labels{"io.rancher.stack.name": "shop", "io.rancher.stack_service.name": "shop/db"}, "shop/db"},
+		{"x", labels{"io.rancher.stack.name": "shop", "io.rancher.stack_service.name": "shop/db/agent"}, "shop/db.agent"},
 		{"x", labels{"backup.id": "kept"}, "_/kept"},
 		{"x", labels{"backup.id": "old/kept", "com.docker.compose.service": "db"}, "old/kept"},
 		{"x", compose("..", "db"), ""},
@@ -55,6 +56,7 @@ func TestGroupIdentity(t *testing.T) {
 		{"x", labels{"backup.id": "a/b/c"}, ""},
 		{"x", labels{"backup.id": "../x"}, ""},
 		{"x", labels{"io.rancher.stack.name": "shop", "io.rancher.stack_service.name": "other/db"}, ""},
+		{"x", labels{"io.rancher.stack.name": "shop", "io.rancher.stack_service.name": "shop/db/a/b"}, ""},
 	} {
 		services, problems := discovery.Group([]discovery.Container{one(c.name, c.labels)})
 		if c.want == "" {

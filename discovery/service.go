@@ -20,18 +20,22 @@ type Service struct {
 	Name       string
 	Settings   Settings
 	Containers []Container // at least one, the oldest first
+	Dir        string      // where its dump lies below the source path; empty: dump/STACK/NAME
 }
 
 // ID returns the identity, "STACK/NAME". It is the same after the containers
 // were recreated or scaled.
 func (s Service) ID() string { return s.Stack + "/" + s.Name }
 
-// Primary returns the container to dump from: the oldest that runs and isn't
-// paused, or else the oldest.
+// Primary returns the container to dump from: of those that run and aren't
+// paused the oldest on the own Engine, or else the oldest elsewhere; if there
+// is none, the oldest of all.
 func (s Service) Primary() Container {
-	for _, c := range s.Containers {
-		if c.Running && !c.Paused && !c.Restarting {
-			return c
+	ready := func(c Container) bool { return c.Running && !c.Paused && !c.Restarting }
+	near := func(c Container) bool { return ready(c) && c.Elsewhere == nil }
+	for _, fits := range []func(Container) bool{near, ready} {
+		if i := slices.IndexFunc(s.Containers, fits); i >= 0 {
+			return s.Containers[i]
 		}
 	}
 	return s.Containers[0]
@@ -44,6 +48,7 @@ type Problem struct {
 	Message string
 	Remedy  string // what to do, may be empty
 	Warning bool   // true: nothing that was asked for is left out because of it
+	Blind   bool   // true: services may run that could not be seen
 }
 
 func (p Problem) Error() string { return p.Subject + ": " + p.Message }
@@ -138,9 +143,12 @@ func identity(c Container) (stack, name string, err error) {
 		if o.service == "com.docker.swarm.service.name" {
 			name = strings.TrimPrefix(name, stack+"_")
 		}
-		// Rancher names a service "stack/service".
+		// Rancher names a service "stack/service", and a sidekick of it
+		// "stack/service/sidekick". Its own names have no dot.
 		if o.service == "io.rancher.stack_service.name" {
-			name = strings.TrimPrefix(name, stack+"/")
+			if own, ok := strings.CutPrefix(name, stack+"/"); ok {
+				name = strings.Replace(own, "/", ".", 1)
+			}
 		}
 		return stack, name, cmp.Or(safe("stack", stack), safe("service", name))
 	}

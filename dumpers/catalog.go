@@ -71,6 +71,18 @@ func (c *Catalog) Kinds() []string {
 	return kinds
 }
 
+// ByKind returns the recipe of an index entry by its key; the first one counts.
+func (c *Catalog) ByKind(kind string) (*Recipe, bool) {
+	for _, layer := range c.layers {
+		for _, r := range layer {
+			if r.kind == kind {
+				return r.recipe, true
+			}
+		}
+	}
+	return nil, false
+}
+
 func indexFiles(layer fs.FS) ([]string, error) {
 	var names []string
 	for _, pattern := range []string{"index/*.yml", "index/*.yaml"} {

@@ -7,14 +7,15 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"regexp"
 	"strings"
 	"time"
 
 	"github.com/purser-backup/purser/discovery"
 )
 
-// Where the dump is mounted in a one-shot, and where it reaches the service:
-// it shares the service's network.
+// Where the dump is mounted in a one-shot, and where it reaches the service
+// whose network it shares.
 const (
 	targetDir = "/purser"
 	serviceIP = "127.0.0.1"
@@ -151,11 +152,26 @@ func (d *Dumper) attempt(ctx context.Context, s discovery.Service, r *Recipe) (f
 	return files, bytes, nil
 }
 
+// hostName is what {{ ip }} may be: it stands in commands as it is.
+var hostName = regexp.MustCompile(`^[0-9A-Za-z:][0-9A-Za-z_.:-]*$`)
+
 // ready checks that the service can be dumped now.
 func (d *Dumper) ready(ctx context.Context, s discovery.Service) (discovery.State, error) {
 	c := s.Primary()
-	state, err := d.options.Runtime.State(ctx, c.ID)
 	e := &Error{Service: s.ID(), Op: "service"}
+	if c.Elsewhere != nil && c.Elsewhere.Address == "" {
+		e.Err = fmt.Errorf("container %s on host %s has no address", c.Name, c.Elsewhere.Host)
+		e.Advice = "put the service on the managed network, or start it on the host of purser"
+		return discovery.State{}, e
+	}
+	if c.Elsewhere != nil && !hostName.MatchString(c.Elsewhere.Address) {
+		e.Err = fmt.Errorf("the address %q of container %s is none", c.Elsewhere.Address, c.Name)
+		return discovery.State{}, e
+	}
+	if c.ID == "" {
+		return discovery.State{}, nil // a server in no container: its dump tells
+	}
+	state, err := d.options.Runtime.State(ctx, c.ID)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		e.Err = fmt.Errorf("container %s is gone", c.Name)
@@ -176,6 +192,9 @@ func (d *Dumper) ready(ctx context.Context, s discovery.Service) (discovery.Stat
 // unchanged checks that the container is still the process that it was: a
 // dump across a restart may hold two states of the data.
 func (d *Dumper) unchanged(ctx context.Context, s discovery.Service, before discovery.State) error {
+	if s.Primary().ID == "" {
+		return nil
+	}
 	after, err := d.options.Runtime.State(ctx, s.Primary().ID)
 	if err != nil {
 		if ctx.Err() != nil {
@@ -184,7 +203,7 @@ func (d *Dumper) unchanged(ctx context.Context, s discovery.Service, before disc
 		return &Error{Service: s.ID(), Op: "service", Err: fmt.Errorf("look at it after the dump: %w", err)}
 	}
 	switch {
-	case !after.StartedAt.Equal(before.StartedAt):
+	case !after.StartedAt.Equal(before.StartedAt), after.Starts != before.Starts:
 		return &Error{Service: s.ID(), Op: "run", Err: errRestarted, Advice: "see docker logs " + s.Primary().Name}
 	case !after.Running || after.Restarting:
 		return &Error{Service: s.ID(), Op: "run", Err: errors.New("the service stopped meanwhile"), Advice: "see docker logs " + s.Primary().Name}
@@ -200,7 +219,11 @@ func (d *Dumper) spec(ctx context.Context, s discovery.Service, r *Recipe) (Spec
 	if err != nil {
 		return Spec{}, err
 	}
-	return r.Render(s, Vars{IP: serviceIP, TargetDir: targetDir, Env: env, Rand: d.options.Rand})
+	ip := serviceIP
+	if e := s.Primary().Elsewhere; e != nil {
+		ip = e.Address
+	}
+	return r.Render(s, Vars{IP: ip, TargetDir: targetDir, Env: env, Rand: d.options.Rand})
 }
 
 // environment is the service's own, and for each name that the recipe uses
@@ -212,6 +235,11 @@ func (d *Dumper) environment(ctx context.Context, s discovery.Service, names []s
 		file := c.Env[name+"_FILE"]
 		if c.Env[name] != "" || file == "" {
 			continue
+		}
+		if c.Elsewhere != nil {
+			return nil, &Error{Service: s.ID(), Op: "credentials",
+				Err:    fmt.Errorf("%s_FILE names a file in container %s, which can't be read: it runs on host %s", name, c.Name, c.Elsewhere.Host),
+				Advice: "start purser on that host, or give the service " + name + " itself"}
 		}
 		data, err := d.options.Runtime.ReadFile(ctx, c.ID, file)
 		text := strings.TrimRight(string(data), "\r\n")

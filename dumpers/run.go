@@ -1,6 +1,7 @@
 package dumpers
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -41,10 +42,10 @@ func (d *Dumper) run(ctx context.Context, s discovery.Service, spec Spec, script
 	defer cancel()
 
 	c := s.Primary()
-	job := Job{Service: s.ID(), Container: c.ID, Image: spec.Image, Script: script, Env: spec.Env,
+	job := Job{Service: s.ID(), Container: c.ID, Image: cmp.Or(spec.Image, c.ImageID, c.Image), Script: script, Env: spec.Env,
 		Dir: stage.path, Target: targetDir}
-	if job.Image == "" {
-		job.Image = c.ImageID
+	if c.Elsewhere != nil {
+		job.Container = ""
 	}
 	status := 0
 	group, watched := errgroup.WithContext(limited)

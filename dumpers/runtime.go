@@ -28,7 +28,7 @@ type Runtime interface {
 // Job is one container to run.
 type Job struct {
 	Service   string     // identity, for labels and messages
-	Container string     // id of the container whose network is shared
+	Container string     // id of the container whose network is shared; empty: purser's own network
 	Image     string     // reference or id
 	Script    string     // for the image's sh; holds no secret
 	Env       []Variable // exported to Script; never visible from outside

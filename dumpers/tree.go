@@ -27,10 +27,15 @@ const (
 	intentName = "intent"  // what is being replaced
 )
 
-func dumpPath(s discovery.Service) string { return path.Join(dumpDir, s.Stack, s.Name) }
+func dumpPath(s discovery.Service) string {
+	if s.Dir != "" {
+		return s.Dir
+	}
+	return path.Join(dumpDir, s.Stack, s.Name)
+}
 
-// tree is the source directory, of which only "dump" and the own staging
-// directories are touched. All paths go through an os.Root, so that no link
+// tree is the source directory, of which only the places of dumps and the own
+// staging directories are touched. All paths go through an os.Root, so that no link
 // in it leads outside.
 type tree struct {
 	root    *os.Root
@@ -75,6 +80,7 @@ type intent struct {
 	Version int    `json:"version"`
 	Stack   string `json:"stack"`
 	Service string `json:"service"`
+	Dir     string `json:"dir,omitempty"`
 }
 
 const intentVersion = 1
@@ -117,7 +123,7 @@ func (t *tree) finish(dir string) error {
 		// Written in part: the swap had not begun.
 		return nil
 	}
-	target := path.Join(dumpDir, i.Stack, i.Service)
+	target := dumpPath(discovery.Service{Stack: i.Stack, Name: i.Service, Dir: i.Dir})
 	if t.exists(target) {
 		return nil
 	}
@@ -178,11 +184,11 @@ func (st *stage) remove() error { return st.tree.root.RemoveAll(st.dir) }
 // file system can, that is one step; else two, with the intent written first.
 func (st *stage) swap() error {
 	t := st.tree
-	parent := path.Join(dumpDir, st.service.Stack)
+	parent := path.Dir(dumpPath(st.service))
 	if err := t.root.MkdirAll(parent, 0o755); err != nil {
 		return err
 	}
-	if err := errors.Join(t.sync("."), t.sync(dumpDir), t.sync(st.dir)); err != nil {
+	if err := errors.Join(t.sync("."), t.sync(path.Dir(parent)), t.sync(st.dir)); err != nil {
 		return err
 	}
 	err := st.exchange(parent)
@@ -209,13 +215,13 @@ func (st *stage) exchange(parent string) error {
 		return err
 	}
 	defer to.Close()
-	return exchange(from, newName, to, st.service.Name)
+	return exchange(from, newName, to, path.Base(dumpPath(st.service)))
 }
 
 // replace swaps in two steps.
 func (st *stage) replace() error {
 	t, target := st.tree, dumpPath(st.service)
-	data, err := json.Marshal(intent{Version: intentVersion, Stack: st.service.Stack, Service: st.service.Name})
+	data, err := json.Marshal(intent{Version: intentVersion, Stack: st.service.Stack, Service: st.service.Name, Dir: st.service.Dir})
 	if err != nil {
 		return err
 	}

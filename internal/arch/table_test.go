@@ -42,14 +42,18 @@ func table() []rule {
 		{pkg: "internal/config", code: []string{"internal/nearest", "internal/schedule", "internal/secret"}},
 		{pkg: "internal/daemon",
 			code: []string{"discovery", "dumpers", "engine", "engine/storage", "templates",
-				"internal/atomicfile", "internal/config", "internal/docker", "internal/schedule", "internal/secret"},
-			tests: []string{"engine/storage/driver", "engine/storage/driver/drivertest", "internal/docker/dockertest"}},
+				"internal/atomicfile", "internal/config", "internal/docker", "internal/rancher", "internal/schedule", "internal/secret",
+				"internal/stackexport"},
+			tests: []string{"engine/storage/driver", "engine/storage/driver/drivertest", "internal/docker/dockertest", "internal/rancher/ranchertest"}},
 		{pkg: "internal/docker", code: []string{"discovery", "dumpers"},
 			tests: []string{"internal/docker/dockertest", "templates"}},
 		{pkg: "internal/docker/dockertest"},
 		{pkg: "internal/nearest"},
+		{pkg: "internal/rancher", code: []string{"discovery", "internal/secret", "internal/stackexport"}, tests: []string{"internal/rancher/ranchertest"}},
+		{pkg: "internal/rancher/ranchertest"},
 		{pkg: "internal/schedule"},
 		{pkg: "internal/secret"},
+		{pkg: "internal/stackexport"},
 	}
 }
 
@@ -65,6 +69,7 @@ func owners() map[string][]string {
 		"github.com/jlaffaye/ftp":              {"engine/storage/internal/ftp"},
 		"github.com/studio-b12/gowebdav":       {"engine/storage/internal/webdav"},
 		"github.com/rancher/go-rancher":        {"internal/rancher"},
+		"github.com/gorilla/websocket":         {"internal/rancher", "internal/rancher/ranchertest"},
 		"github.com/robfig/cron":               {"internal/schedule"},
 		"github.com/kelseyhightower/envconfig": {"internal/config"},
 	}

@@ -67,13 +67,16 @@ type Config struct {
 // Rancher says how to reach a Rancher 1.x server and its database.
 // BACKUP_RANCHER_API_URL, _KEY and _SECRET win, each for itself, over
 // CATTLE_URL, CATTLE_ACCESS_KEY and CATTLE_SECRET_KEY, which Rancher's agent
-// sets; with rancher-backup it was the other way round.
+// sets, or CATTLE_ENVIRONMENT_ACCESS_KEY and so on; with rancher-backup it was the other way round.
 type Rancher struct {
 	URL       string
 	AccessKey string
 	SecretKey secret.String
 	DB        RancherDB
 }
+
+// Known reports whether there is a server to ask.
+func (r Rancher) Known() bool { return r.URL != "" && r.AccessKey != "" && !r.SecretKey.IsZero() }
 
 // RancherDB is Rancher's MySQL database [BACKUP_RANCHER_DB_HOST and so on].
 type RancherDB struct {

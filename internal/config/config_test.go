@@ -248,12 +248,23 @@ func TestRancherAgentLoses(t *testing.T) {
 		{[]string{"BACKUP_RANCHER_api_url=http://mine", "BACKUP_RANCHER_api_key=k1", "BACKUP_RANCHER_api_secret=s1"}, "http://mine", "k1", "s1"},
 		{[]string{"BACKUP_RANCHER_API_KEY=k1", "BACKUP_RANCHER_API_SECRET=s1"}, "http://agent/v1", "k1", "s1"},
 		{[]string{"BACKUP_RANCHER_API_URL=http://mine"}, "http://mine", "k2", "s2"},
+		{[]string{"CATTLE_ENVIRONMENT_ACCESS_KEY=k3", "CATTLE_ENVIRONMENT_SECRET_KEY=s3"}, "http://agent/v1", "k2", "s2"},
 	} {
 		for _, env := range [][]string{slices.Concat(agent, c.explicit), slices.Concat(c.explicit, agent)} {
 			if r := load(t, env...).Rancher; r.URL != c.url || r.AccessKey != c.key || r.SecretKey.Reveal() != c.secret {
 				t.Errorf("%q: got %+v", env, r)
 			}
 		}
+	}
+	roles := load(t, "CATTLE_URL=http://agent/v1", "CATTLE_ENVIRONMENT_ACCESS_KEY=k3", "CATTLE_ENVIRONMENT_SECRET_KEY=s3").Rancher
+	if !roles.Known() || roles.AccessKey != "k3" || roles.SecretKey.Reveal() != "s3" {
+		t.Errorf("an agent with two roles: got %+v", roles)
+	}
+	if half := load(t, "CATTLE_URL=http://agent/v1"); half.Rancher.Known() || len(half.Notes) != 1 || !strings.Contains(half.Notes[0], "Rancher isn't asked") {
+		t.Errorf("an agent without a key: got %+v, notes %q", half.Rancher, half.Notes)
+	}
+	if c := load(t, "RANCHER_CLIENT_DEBUG=true"); c.Rancher.Known() {
+		t.Error("a server that nobody named is known")
 	}
 	if !load(t, "BACKUP_RANCHER_DB_HOST=db").ModuleRancherDB {
 		t.Error("a database host does not turn its dump on")
@@ -301,7 +312,7 @@ func TestSettingsAreAllDocumentedNames(t *testing.T) {
 	for _, s := range load(t).Settings() {
 		names = append(names, s.Name)
 	}
-	if len(names) != 46 || !slices.Contains(names, "BACKUP_TARGET_REQUIRE_MOUNT") {
+	if len(names) != 48 || !slices.Contains(names, "BACKUP_TARGET_REQUIRE_MOUNT") {
 		t.Errorf("%d settings: %q", len(names), names)
 	}
 }

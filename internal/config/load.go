@@ -45,6 +45,7 @@ func Load(environ []string, overrides map[string]string, file string) (*Config, 
 		l.load(v, overrides[v.name])
 	}
 	l.derive()
+	l.checkRancher(environ)
 	if len(l.faults) > 0 {
 		return nil, &Error{Faults: l.faults}
 	}

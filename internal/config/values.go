@@ -3,6 +3,7 @@ package config
 import (
 	"math"
 	"net"
+	"net/url"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -17,6 +18,32 @@ func parseBool(s string) (bool, error) {
 		return false, nil
 	}
 	return false, withHint("write true or false", "neither true nor false")
+}
+
+// parseWebURL reads the address of an API. A password has no place in it: it
+// would be sent in the clear, and show in messages.
+func parseWebURL(s string) (string, error) {
+	const hint = "write it as http://rancher:8080/v2-beta/projects/1a5"
+	u, err := url.Parse(s)
+	switch {
+	case err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https":
+		return "", withHint(hint, "not an http or https URL")
+	case u.User != nil:
+		return "", withHint("give the keys in variables of their own", "there is a user or a password in it")
+	}
+	return s, nil
+}
+
+// parseHost reads a name or an address without a port. It becomes a word of a
+// dump's command.
+func parseHost(s string) (string, error) {
+	plain := func(r rune) bool {
+		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_.", r)
+	}
+	if net.ParseIP(s) == nil && strings.ContainsFunc(s, func(r rune) bool { return !plain(r) }) || strings.HasPrefix(s, "-") {
+		return "", withHint("write a name or an address such as db.example or 10.0.0.5, without a port", "not the name of a host")
+	}
+	return s, nil
 }
 
 // parseCount reads a whole number of at least one.

@@ -21,6 +21,7 @@ const (
 	varArchiveDir      = "BACKUP_ARCHIVE_DIR"
 	varModuleRancherDB = "BACKUP_MODULE_RANCHER_DB"
 	varRancherDBHost   = "BACKUP_RANCHER_DB_HOST"
+	varRancherURL      = "BACKUP_RANCHER_API_URL"
 	varRequireMount    = "BACKUP_TARGET_REQUIRE_MOUNT"
 )
 
@@ -102,14 +103,16 @@ func rancherVariables(c *Config) []variable {
 	r := &c.Rancher
 	return []variable{
 		// Rancher's agent puts CATTLE_* into a container; what a user wrote comes
-		// later and so wins.
-		{name: "CATTLE_URL", set: text(func(v string) { r.URL = v }), url: true},
+		// later and so wins. With two roles it names its keys after them.
+		{name: "CATTLE_ENVIRONMENT_ACCESS_KEY", set: text(func(v string) { r.AccessKey = v })},
+		{name: "CATTLE_ENVIRONMENT_SECRET_KEY", secret: true, set: hide(&r.SecretKey)},
+		{name: "CATTLE_URL", set: to(&r.URL, parseWebURL), url: true},
 		{name: "CATTLE_ACCESS_KEY", set: text(func(v string) { r.AccessKey = v })},
 		{name: "CATTLE_SECRET_KEY", secret: true, set: hide(&r.SecretKey)},
-		{name: "BACKUP_RANCHER_API_URL", set: text(func(v string) { r.URL = v }), url: true},
+		{name: varRancherURL, set: to(&r.URL, parseWebURL), url: true},
 		{name: "BACKUP_RANCHER_API_KEY", set: text(func(v string) { r.AccessKey = v })},
 		{name: "BACKUP_RANCHER_API_SECRET", secret: true, set: hide(&r.SecretKey)},
-		{name: varRancherDBHost, set: text(func(v string) { r.DB.Host = v })},
+		{name: varRancherDBHost, set: to(&r.DB.Host, parseHost)},
 		{name: "BACKUP_RANCHER_DB_PORT", def: "3306", set: count(&r.DB.Port, math.MaxUint16)},
 		{name: "BACKUP_RANCHER_DB_USER", def: "rancher", set: text(func(v string) { r.DB.User = v })},
 		{name: "BACKUP_RANCHER_DB_PASSWORD", secret: true, set: hide(&r.DB.Password)},
@@ -144,12 +147,9 @@ type unbuilt struct {
 func notYet() map[string]unbuilt {
 	const later = "it has no effect in this version"
 	return map[string]unbuilt{
-		varRequireMount:          {refuse: true, hint: "unset it; this version can't tell whether the target is a mount"},
-		"BACKUP_LISTEN":          {hint: later},
-		"BACKUP_BWLIMIT":         {hint: later},
-		"BACKUP_RANCHER_API_URL": {hint: later},
-		"CATTLE_URL":             {hint: later},
-		varRancherDBHost:         {hint: later},
+		varRequireMount:  {refuse: true, hint: "unset it; this version can't tell whether the target is a mount"},
+		"BACKUP_LISTEN":  {hint: later},
+		"BACKUP_BWLIMIT": {hint: later},
 	}
 }
 

@@ -63,7 +63,15 @@ func (d *Daemon) dockerRuntime(ctx context.Context, client *docker.Client, creat
 		return dumpRuntime{}, err
 	}
 	runtime := client.Runtime(docker.RuntimeOptions{Instance: instance, Place: place, Journal: created})
-	return dumpRuntime{Runtime: runtime, instance: instance, sweep: runtime.Sweep}, nil
+	return dumpRuntime{Runtime: d.lookedAt(runtime), instance: instance, sweep: runtime.Sweep}, nil
+}
+
+// lookedAt adds what Rancher knows of containers, where it is asked.
+func (d *Daemon) lookedAt(runtime dumpers.Runtime) dumpers.Runtime {
+	if d.rancher == nil {
+		return runtime
+	}
+	return withRancher{runtime, d.rancher}
 }
 
 // checkSource explains the most common fault of a first start.

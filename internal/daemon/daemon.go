@@ -44,6 +44,7 @@ type Daemon struct {
 	state   state
 	catalog *dumpers.Catalog
 	scope   discovery.Scope
+	rancher *rancherSource // nil where no server is configured
 	connect func(context.Context) (*dockerEngine, error)
 }
 
@@ -61,6 +62,7 @@ func New(o Options) (*Daemon, error) {
 	d := &Daemon{
 		opt: o, cfg: o.Config, log: o.Log, now: o.Now,
 		state: newState(o.Config.ArchiveDir), catalog: catalog, scope: scope,
+		rancher: newRancherSource(o.Config, o.Log),
 	}
 	d.connect = d.connectDocker // tests connect to something else
 	return d, nil

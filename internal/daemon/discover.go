@@ -23,6 +23,8 @@ const (
 type Discovery struct {
 	Services []Found   `json:"services"`
 	Problems []Problem `json:"problems"`
+
+	blind bool // services may run that could not be seen
 }
 
 // Found is one service.
@@ -63,6 +65,9 @@ func (d *Daemon) Discover(ctx context.Context) (Discovery, error) {
 }
 
 func (d *Daemon) discover(ctx context.Context, docker *dockerEngine) (Discovery, error) {
+	if !d.cfg.ModuleDatabase && d.cfg.ModuleRancherDB {
+		return Discovery{Services: []Found{d.rancherDatabase()}, Problems: []Problem{}, blind: true}, nil
+	}
 	services, problems, err := docker.source.Services(ctx)
 	if err != nil {
 		return Discovery{}, err
@@ -70,6 +75,7 @@ func (d *Daemon) discover(ctx context.Context, docker *dockerEngine) (Discovery,
 	all := Discovery{Services: []Found{}, Problems: []Problem{}}
 	for _, p := range problems {
 		all.Problems = append(all.Problems, Problem{p.Subject, p.Message, p.Remedy, p.Warning})
+		all.blind = all.blind || p.Blind
 	}
 	for _, s := range services {
 		f := found(s, d.catalog.Match(s))
@@ -77,6 +83,9 @@ func (d *Daemon) discover(ctx context.Context, docker *dockerEngine) (Discovery,
 			all.Problems = append(all.Problems, Problem{Subject: f.ID, Message: f.Warning, Warning: true})
 		}
 		all.Services = append(all.Services, f)
+	}
+	if d.cfg.ModuleRancherDB {
+		all.Services = append(all.Services, d.rancherDatabase())
 	}
 	return all, nil
 }

@@ -47,6 +47,9 @@ func (r *run) dumpOnly(ctx context.Context, ids []string) error {
 	if len(ids) == 0 {
 		r.noteDiscovery(all)
 	} else if wanted, err = pick(all, ids); err != nil {
+		if all.blind {
+			r.noteProblems(all)
+		}
 		return err
 	}
 	if err := r.phase(PhaseDump); err != nil {

@@ -172,7 +172,12 @@ func (r *run) dumpsInTree() []string {
 }
 
 // dumpPath is where the dumps of a service lie below the source path.
-func dumpPath(id string) string { return "dump/" + id }
+func dumpPath(id string) string {
+	if id == rancherDatabaseID {
+		return rancherDatabaseDir
+	}
+	return "dump/" + id
+}
 
 // noteSet records that the set holds the last good dumps of these services,
 // less those of which something could not be read.

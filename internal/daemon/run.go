@@ -61,7 +61,10 @@ func (d *Daemon) Run(ctx context.Context, o RunOptions) (*Run, error) {
 }
 
 func (r *run) steps(ctx context.Context) error {
-	if r.cfg.ModuleDatabase {
+	if err := r.exportStacks(ctx); err != nil {
+		return err
+	}
+	if r.cfg.ModuleDatabase || r.cfg.ModuleRancherDB {
 		if err := r.discoverAndDump(ctx); err != nil {
 			return err
 		}
@@ -213,6 +216,19 @@ func (r *run) noteDiscovery(all Discovery) {
 		"skipped", counts[ActionSkip], "not_covered", counts[ActionNone])
 	for _, p := range all.Problems {
 		known[p.Subject] = true
+	}
+	r.noteProblems(all)
+	if all.blind {
+		return // what could not be seen is not gone
+	}
+	for _, gone := range r.history.noteGone(known, r.now()) {
+		r.log.Warn("service is gone: its last dump is kept", "service", gone.ID, "since", gone.GoneSince, "until", gone.staleFrom(r.cfg.StaleAfter))
+	}
+}
+
+// noteProblems logs warnings, and counts what is more than that.
+func (r *run) noteProblems(all Discovery) {
+	for _, p := range all.Problems {
 		err := error(&problemError{p})
 		if p.Warning {
 			r.log.Warn("problem", "subject", p.Subject, "problem", p.Message, "hint", p.Hint)
@@ -220,9 +236,6 @@ func (r *run) noteDiscovery(all Discovery) {
 			continue
 		}
 		r.missing = append(r.missing, &incomplete{err})
-	}
-	for _, gone := range r.history.noteGone(known, r.now()) {
-		r.log.Warn("service is gone: its last dump is kept", "service", gone.ID, "since", gone.GoneSince, "until", gone.staleFrom(r.cfg.StaleAfter))
 	}
 }
 

@@ -55,6 +55,7 @@ const (
 
 // The phases of a run, in order.
 const (
+	PhaseExport   Phase = "export"
 	PhaseDiscover Phase = "discover"
 	PhaseDump     Phase = "dump"
 	PhaseBackup   Phase = "backup"

@@ -148,6 +148,13 @@ func (w *watcher) update(found Discovery) {
 	for _, f := range found.Services {
 		w.view.Services = append(w.view.Services, w.seen(&old, f, now))
 	}
+	if found.blind { // what can't be seen may run as before
+		for _, s := range old.Services {
+			if !slices.ContainsFunc(w.view.Services, func(now Seen) bool { return now.ID == s.ID }) {
+				w.view.Services = append(w.view.Services, s)
+			}
+		}
+	}
 	slices.SortFunc(w.view.Services, func(a, b Seen) int { return strings.Compare(a.ID, b.ID) })
 	for _, s := range old.Services {
 		if w.view.service(s.ID) == nil {

@@ -83,7 +83,7 @@ func (r *Runtime) config(job dumpers.Job, one *oneShot, source string) (*contain
 			AttachStdout: true,
 			AttachStderr: true,
 		}, &container.HostConfig{
-			NetworkMode:   container.NetworkMode("container:" + job.Container),
+			NetworkMode:   r.network(job),
 			RestartPolicy: container.RestartPolicy{Name: container.RestartPolicyDisabled},
 			// The Engine must not keep a second copy of what is printed.
 			LogConfig:   container.LogConfig{Type: "none"},
@@ -92,6 +92,19 @@ func (r *Runtime) config(job dumpers.Job, one *oneShot, source string) (*contain
 			Mounts:      []mount.Mount{{Type: mount.TypeBind, Source: source, Target: job.Target}},
 			Resources:   container.Resources{Memory: r.options.Memory, PidsLimit: &r.options.PIDs},
 		}
+}
+
+// network is that of the service. One that runs elsewhere is reached as purser
+// reaches it: from its container's network, which Rancher manages, or from the
+// host's.
+func (r *Runtime) network(job dumpers.Job) container.NetworkMode {
+	switch {
+	case job.Container != "":
+		return container.NetworkMode("container:" + job.Container)
+	case r.options.Place.InContainer():
+		return container.NetworkMode("container:" + r.options.Place.Self.ID)
+	}
+	return "host"
 }
 
 // prelude reads the environment from its file and forgets the file. The root
