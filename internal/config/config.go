@@ -14,7 +14,8 @@ import (
 // are the variables that the fields come from.
 type Config struct {
 	CronSchedule string            // as written [BACKUP_CRON_SCHEDULE]
-	Schedule     schedule.Schedule // the same, parsed
+	Schedule     schedule.Schedule // the same, parsed for the instance, or without one for the target
+	Splay        time.Duration     // longest random delay of a scheduled run [BACKUP_SPLAY]
 	Location     *time.Location    // by whose clock the schedule is read [TZ]
 
 	ModuleDatabase  bool // dump databases and other services [BACKUP_MODULE_DATABASE]

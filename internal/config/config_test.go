@@ -301,7 +301,30 @@ func TestSettingsAreAllDocumentedNames(t *testing.T) {
 	for _, s := range load(t).Settings() {
 		names = append(names, s.Name)
 	}
-	if len(names) != 46 || !slices.Contains(names, "BACKUP_TARGET_REQUIRE_MOUNT") {
+	if len(names) != 47 || !slices.Contains(names, "BACKUP_TARGET_REQUIRE_MOUNT") {
 		t.Errorf("%d settings: %q", len(names), names)
+	}
+}
+
+// The schedule is that of the instance, or else of the target, whatever the
+// order of the settings.
+func TestScheduleIsSpread(t *testing.T) {
+	next := func(env ...string) string {
+		c := load(t, append(env, "BACKUP_CRON_SCHEDULE=daily, 0200-0500")...)
+		return c.Schedule.Next(time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)).Format(time.TimeOnly)
+	}
+	one := next("BACKUP_INSTANCE=one", "BACKUP_DUPLICITY_URL=file:///a")
+	if again := next("BACKUP_DUPLICITY_URL=file:///b", "BACKUP_INSTANCE=one"); one != again {
+		t.Errorf("one instance at %s and at %s", one, again)
+	}
+	if two := next("BACKUP_INSTANCE=two", "BACKUP_DUPLICITY_URL=file:///a"); one == two {
+		t.Errorf("two instances at %s", one)
+	}
+	a := next("BACKUP_DUPLICITY_URL=ftp://me:old@a/x")
+	if again := next("BACKUP_DUPLICITY_URL=ftp://me:new@a/x"); a != again {
+		t.Errorf("another password moves the run from %s to %s", a, again)
+	}
+	if b := next("BACKUP_DUPLICITY_URL=ftp://me:old@b/x"); a == b {
+		t.Errorf("two targets at %s", a)
 	}
 }

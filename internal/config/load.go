@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/purser-backup/purser/internal/nearest"
+	"github.com/purser-backup/purser/internal/schedule"
 )
 
 const (
@@ -266,6 +267,7 @@ func readFile(path string) (value string, err error) {
 // must not be together.
 func (l *loader) derive() {
 	c := l.config
+	l.deriveSchedule()
 	module := l.setting(varModuleRancherDB)
 	switch {
 	case module == nil: // it was faulty
@@ -291,6 +293,26 @@ func (l *loader) derive() {
 			Err: errors.New("--no-encryption contradicts PASSPHRASE"), hint: "take out one of the two",
 		})
 	}
+}
+
+// deriveSchedule reads the schedule for an identity that stays: the instance's
+// name, or else the target.
+func (l *loader) deriveSchedule() {
+	c := l.config
+	if c.Schedule == nil {
+		return // it was faulty
+	}
+	id := c.Instance
+	if id == "" {
+		id = redactURL(c.URL.Reveal())
+	}
+	s, err := schedule.Parse(c.CronSchedule, id)
+	if err != nil {
+		set := l.setting(varCronSchedule)
+		l.faults = append(l.faults, &Fault{Name: set.Name, Value: set.Value, Origin: set.Origin, Err: err})
+		return
+	}
+	c.Schedule = s
 }
 
 func (l *loader) setting(name string) *Setting {

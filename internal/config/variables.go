@@ -19,6 +19,7 @@ const (
 	varSignKey         = "BACKUP_DUPLICITY_SIGN_KEY"
 	varSourcePath      = "BACKUP_DUPLICITY_SOURCE_PATH"
 	varArchiveDir      = "BACKUP_ARCHIVE_DIR"
+	varCronSchedule    = "BACKUP_CRON_SCHEDULE"
 	varModuleRancherDB = "BACKUP_MODULE_RANCHER_DB"
 	varRancherDBHost   = "BACKUP_RANCHER_DB_HOST"
 	varRequireMount    = "BACKUP_TARGET_REQUIRE_MOUNT"
@@ -47,11 +48,12 @@ func variables(c *Config) []variable {
 
 func runVariables(c *Config) []variable {
 	return []variable{
-		{name: "BACKUP_CRON_SCHEDULE", def: "0 0 0 * * *", set: func(v string) (err error) {
+		{name: varCronSchedule, def: "0 0 0 * * *", set: func(v string) (err error) {
 			c.CronSchedule = v
-			c.Schedule, err = schedule.Parse(v)
+			c.Schedule, err = schedule.Parse(v, "") // derive says for whom
 			return err
 		}},
+		{name: "BACKUP_SPLAY", set: to(&c.Splay, parseInterval)},
 		{name: "TZ", set: to(&c.Location, parseLocation)},
 		{name: "BACKUP_MODULE_DATABASE", def: "true", set: to(&c.ModuleDatabase, parseBool)},
 		{name: "BACKUP_MODULE_STACK", def: "true", set: to(&c.ModuleStack, parseBool)},

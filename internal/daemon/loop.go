@@ -27,6 +27,7 @@ const (
 // loop starts runs when they are due, one at a time.
 type loop struct {
 	schedule schedule.Schedule
+	delay    func() (time.Duration, error) // how long a scheduled run is put off, so that not all hosts begin at once
 	now      func() time.Time
 	log      *slog.Logger
 	last     time.Time                   // start of the last run, zero if there was none
@@ -71,18 +72,42 @@ func (l *loop) serve(ctx context.Context) error {
 func (l *loop) plan() (time.Time, error) {
 	now := l.now()
 	due := now
-	if l.last.IsZero() {
+	switch {
+	case l.last.IsZero():
 		l.log.Info("no run yet: the first one starts now")
-	} else if l.again {
+	case l.again:
 		l.log.Info("the last run was interrupted: it starts again now")
-	} else if due = l.next(earlier(l.last, now)); due.IsZero() {
-		return due, fmt.Errorf("the schedule never comes due after %s", now.Format(time.RFC3339))
-	} else if due.After(now) {
-		l.log.Info("next run", "at", due, "in", due.Sub(now).Round(time.Second))
-	} else {
-		l.log.Info("a run was missed: it starts now", "was_due", due)
+	default:
+		var err error
+		if due, err = l.planScheduled(now); err != nil {
+			return due, err
+		}
 	}
 	return due, l.planned(due)
+}
+
+// planScheduled finds the next due time of the schedule, and the delay from
+// there on.
+func (l *loop) planScheduled(now time.Time) (time.Time, error) {
+	slot := l.next(earlier(l.last, now))
+	if slot.IsZero() {
+		return slot, fmt.Errorf("the schedule never comes due after %s", now.Format(time.RFC3339))
+	}
+	delay, err := l.delay()
+	if err != nil {
+		return slot, fmt.Errorf("choose a random delay: %w", err)
+	}
+	due := slot.Add(delay)
+	switch {
+	case due.After(now):
+		l.log.Info("next run", "at", due, "in", due.Sub(now).Round(time.Second))
+	case delay > 0: // missed, perhaps with those of many hosts
+		due = now.Add(delay)
+		l.log.Info("a run was missed: it starts soon", "was_due", slot, "at", due)
+	default:
+		l.log.Info("a run was missed: it starts now", "was_due", slot)
+	}
+	return due, nil
 }
 
 // next asks the schedule in the clock's own time zone.
