@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/purser-backup/purser/internal/config"
+	"github.com/purser-backup/purser/internal/retention"
 	"github.com/purser-backup/purser/internal/secret"
 )
 
@@ -30,8 +31,9 @@ func load(t *testing.T, environ ...string) *config.Config {
 func same(t *testing.T, got, want *config.Config) {
 	t.Helper()
 	secrets := cmp.Comparer(func(a, b secret.String) bool { return a.Reveal() == b.Reveal() })
+	policy := cmp.Comparer(func(a, b retention.Policy) bool { return a.String() == b.String() })
 	location := cmp.Comparer(func(a, b *time.Location) bool { return a.String() == b.String() })
-	if d := cmp.Diff(want, got, secrets, location, cmpopts.IgnoreFields(config.Config{}, "Schedule"), cmpopts.IgnoreUnexported(config.Config{})); d != "" {
+	if d := cmp.Diff(want, got, secrets, policy, location, cmpopts.IgnoreFields(config.Config{}, "Schedule"), cmpopts.IgnoreUnexported(config.Config{})); d != "" {
 		t.Errorf("differs (-want +got):\n%s", d)
 	}
 	from := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
@@ -46,7 +48,7 @@ func TestDefaults(t *testing.T) {
 		CronSchedule: "0 0 0 * * *", Schedule: c.Schedule, Location: time.Local,
 		ModuleDatabase: true, ModuleStack: true, ModuleRancherDB: false,
 		SourcePath: "/backup", ArchiveDir: "/var/lib/purser",
-		FullIfOlderThan: 7 * 24 * time.Hour, RemoveAllButNFull: 3, RemoveAllIncOfButNFull: 1, VolumeSize: 200 << 20,
+		FullIfOlderThan: 7 * 24 * time.Hour, RemoveAllButNFull: 3, RemoveAllIncOfButNFull: 1, RetentionMin: 1, VolumeSize: 200 << 20,
 		Scope: "all", StaleAfter: 30 * 24 * time.Hour,
 		Rancher: config.Rancher{DB: config.RancherDB{Port: 3306, User: "rancher", Name: "rancher"}},
 	})
@@ -139,7 +141,7 @@ func TestSpellings(t *testing.T) {
 			if want == nil {
 				want = got
 				same(t, got, &config.Config{
-					CronSchedule: "0 30 4 * * *", Schedule: got.Schedule, Location: time.Local, ModuleRancherDB: true,
+					CronSchedule: "0 30 4 * * *", Schedule: got.Schedule, Location: time.Local, RetentionMin: 1, ModuleRancherDB: true,
 					URL: secret.New("ftp://login@my-ftp.com/backups/here"), SourcePath: "/data", ArchiveDir: "/var/lib/purser",
 					FullIfOlderThan: 36 * time.Hour, RemoveAllButNFull: 5, RemoveAllIncOfButNFull: 2, VolumeSize: 25 << 20, EncryptKeys: []string{"ABCD1234"},
 					Passphrase: secret.New("open sesame"), Scope: "all", StaleAfter: 30 * 24 * time.Hour, Debug: true,
@@ -301,7 +303,7 @@ func TestSettingsAreAllDocumentedNames(t *testing.T) {
 	for _, s := range load(t).Settings() {
 		names = append(names, s.Name)
 	}
-	if len(names) != 47 || !slices.Contains(names, "BACKUP_TARGET_REQUIRE_MOUNT") {
+	if len(names) != 51 || !slices.Contains(names, "BACKUP_TARGET_REQUIRE_MOUNT") {
 		t.Errorf("%d settings: %q", len(names), names)
 	}
 }
@@ -326,5 +328,37 @@ func TestScheduleIsSpread(t *testing.T) {
 	}
 	if b := next("BACKUP_DUPLICITY_URL=ftp://me:old@b/x"); a == b {
 		t.Errorf("two targets at %s", a)
+	}
+}
+
+// The limits that nobody asked for don't keep what a policy would let go.
+func TestRetentionReplacesTheDefaultLimits(t *testing.T) {
+	for _, test := range []struct {
+		env                  []string
+		older                time.Duration
+		fulls, incrementalOf int
+	}{
+		{nil, 0, 3, 1},
+		{[]string{"BACKUP_RETENTION=last 5 days, earliest of month"}, 0, 0, 0},
+		{[]string{"BACKUP_RETENTION=last 5 days", "BACKUP_DUPLICITY_REMOVE_ALL_BUT_N_FULL=3"}, 0, 3, 0},
+		{[]string{"BACKUP_DUPLICITY_REMOVE_OLDER_THAN=60D"}, 60 * 24 * time.Hour, 0, 0},
+		{[]string{"BACKUP_DUPLICITY_REMOVE_OLDER_THAN=60D", "BACKUP_DUPLICITY_REMOVE_ALL_INC_OF_BUT_N_FULL=2"}, 60 * 24 * time.Hour, 0, 2},
+		{[]string{"BACKUP_RETENTION_HOLD=2026-05-20"}, 0, 3, 1},
+	} {
+		c := load(t, test.env...)
+		if c.RemoveOlderThan != test.older || c.RemoveAllButNFull != test.fulls || c.RemoveAllIncOfButNFull != test.incrementalOf {
+			t.Errorf("%q: %v, %d, %d", test.env, c.RemoveOlderThan, c.RemoveAllButNFull, c.RemoveAllIncOfButNFull)
+		}
+	}
+}
+
+// A held day is one of the time zone's, which may stand anywhere.
+func TestHoldsAreLocal(t *testing.T) {
+	c := load(t, "BACKUP_RETENTION_HOLD=2026-05-20, 2026-05-21T03:00:00Z", "TZ=Asia/Kolkata")
+	want := []string{"2026-05-19T18:30:00Z", "2026-05-21T03:00:00Z"}
+	for i, held := range c.Holds {
+		if got := held.UTC().Format(time.RFC3339); len(c.Holds) != 2 || got != want[i] {
+			t.Errorf("held: %v", c.Holds)
+		}
 	}
 }

@@ -268,6 +268,7 @@ func readFile(path string) (value string, err error) {
 func (l *loader) derive() {
 	c := l.config
 	l.deriveSchedule()
+	l.deriveRetention()
 	module := l.setting(varModuleRancherDB)
 	switch {
 	case module == nil: // it was faulty
@@ -313,6 +314,20 @@ func (l *loader) deriveSchedule() {
 		return
 	}
 	c.Schedule = s
+}
+
+// deriveRetention takes back the limits that nobody asked for where there is a
+// policy: their defaults would keep more than it says.
+func (l *loader) deriveRetention() {
+	c := l.config
+	if c.Retention.IsZero() && c.RemoveOlderThan == 0 {
+		return
+	}
+	for name, limit := range map[string]*int{varRemoveAllButN: &c.RemoveAllButNFull, varRemoveIncOfButN: &c.RemoveAllIncOfButNFull} {
+		if s := l.setting(name); s != nil && s.Origin.Kind == Default {
+			*limit, s.Value = 0, ""
+		}
+	}
 }
 
 func (l *loader) setting(name string) *Setting {

@@ -4,6 +4,7 @@ import (
 	"math"
 	"strings"
 
+	"github.com/purser-backup/purser/internal/retention"
 	"github.com/purser-backup/purser/internal/schedule"
 	"github.com/purser-backup/purser/internal/secret"
 )
@@ -15,6 +16,8 @@ const (
 	varOptions         = "BACKUP_DUPLICITY_OPTIONS"
 	varVolsize         = "BACKUP_DUPLICITY_VOLSIZE"
 	varFullIfOlderThan = "BACKUP_DUPLICITY_FULL_IF_OLDER_THAN"
+	varRemoveAllButN   = "BACKUP_DUPLICITY_REMOVE_ALL_BUT_N_FULL"
+	varRemoveIncOfButN = "BACKUP_DUPLICITY_REMOVE_ALL_INC_OF_BUT_N_FULL"
 	varEncryptKey      = "BACKUP_DUPLICITY_ENCRYPT_KEY"
 	varSignKey         = "BACKUP_DUPLICITY_SIGN_KEY"
 	varSourcePath      = "BACKUP_DUPLICITY_SOURCE_PATH"
@@ -40,7 +43,7 @@ type variable struct {
 // is the documentation's.
 func variables(c *Config) []variable {
 	var list []variable
-	for _, part := range [][]variable{runVariables(c), duplicityVariables(c), placeVariables(c), rancherVariables(c), foreignVariables(c)} {
+	for _, part := range [][]variable{runVariables(c), duplicityVariables(c), retentionVariables(c), placeVariables(c), rancherVariables(c), foreignVariables(c)} {
 		list = append(list, part...)
 	}
 	return list
@@ -72,8 +75,9 @@ func duplicityVariables(c *Config) []variable {
 		})},
 		{name: varSourcePath, def: "/backup", set: to(&c.SourcePath, parsePath)},
 		{name: varFullIfOlderThan, def: "7D", set: to(&c.FullIfOlderThan, parseInterval)},
-		{name: "BACKUP_DUPLICITY_REMOVE_ALL_BUT_N_FULL", def: "3", set: count(&c.RemoveAllButNFull, math.MaxInt32)},
-		{name: "BACKUP_DUPLICITY_REMOVE_ALL_INC_OF_BUT_N_FULL", def: "1", set: count(&c.RemoveAllIncOfButNFull, math.MaxInt32)},
+		{name: "BACKUP_DUPLICITY_REMOVE_OLDER_THAN", set: to(&c.RemoveOlderThan, parseInterval)},
+		{name: varRemoveAllButN, def: "3", set: count(&c.RemoveAllButNFull, math.MaxInt32)},
+		{name: varRemoveIncOfButN, def: "1", set: count(&c.RemoveAllIncOfButNFull, math.MaxInt32)},
 		{name: varVolsize, def: "200", set: func(v string) error {
 			n, err := parseCount(v, 1<<20) // 1 TiB
 			c.VolumeSize = n << 20
@@ -84,6 +88,21 @@ func duplicityVariables(c *Config) []variable {
 		{name: "PASSPHRASE", secret: true, set: hide(&c.Passphrase)},
 		{name: "SIGN_PASSPHRASE", secret: true, set: hide(&c.SignPassphrase)},
 		{name: varOptions, set: func(v string) error { return parseOptions(c, v) }},
+	}
+}
+
+func retentionVariables(c *Config) []variable {
+	return []variable{
+		{name: "BACKUP_RETENTION", set: to(&c.Retention, retention.Parse)},
+		{name: "BACKUP_RETENTION_MIN", def: "1", set: count(&c.RetentionMin, math.MaxInt32)},
+		// The time zone comes earlier in the table.
+		{name: "BACKUP_RETENTION_HOLD", set: func(v string) (err error) {
+			if c.Location == nil { // it was faulty
+				return nil
+			}
+			c.Holds, err = retention.ParseHolds(v, c.Location)
+			return err
+		}},
 	}
 }
 
