@@ -31,7 +31,8 @@ type Config struct {
 	ArchiveDir string // absolute, cleaned [BACKUP_ARCHIVE_DIR]
 	Archive    string // of a CommandLine: the archive directory itself, which duplicity uses too
 
-	FullIfOlderThan        time.Duration // [BACKUP_DUPLICITY_FULL_IF_OLDER_THAN]
+	FullIfOlderThan        time.Duration // 0 is no limit [BACKUP_DUPLICITY_FULL_IF_OLDER_THAN]
+	FullOn                 schedule.Days // a full backup is due at the beginning of each [BACKUP_FULL_ON]
 	RemoveOlderThan        time.Duration // 0 is no limit [BACKUP_DUPLICITY_REMOVE_OLDER_THAN]
 	RemoveAllButNFull      int           // 0 is no limit [BACKUP_DUPLICITY_REMOVE_ALL_BUT_N_FULL]
 	RemoveAllIncOfButNFull int           // 0 is no limit [BACKUP_DUPLICITY_REMOVE_ALL_INC_OF_BUT_N_FULL]

@@ -15,6 +15,7 @@ import (
 
 	"github.com/purser-backup/purser/internal/config"
 	"github.com/purser-backup/purser/internal/retention"
+	"github.com/purser-backup/purser/internal/schedule"
 	"github.com/purser-backup/purser/internal/secret"
 )
 
@@ -32,8 +33,9 @@ func same(t *testing.T, got, want *config.Config) {
 	t.Helper()
 	secrets := cmp.Comparer(func(a, b secret.String) bool { return a.Reveal() == b.Reveal() })
 	policy := cmp.Comparer(func(a, b retention.Policy) bool { return a.String() == b.String() })
+	days := cmp.Comparer(func(a, b schedule.Days) bool { return a.String() == b.String() })
 	location := cmp.Comparer(func(a, b *time.Location) bool { return a.String() == b.String() })
-	if d := cmp.Diff(want, got, secrets, policy, location, cmpopts.IgnoreFields(config.Config{}, "Schedule"), cmpopts.IgnoreUnexported(config.Config{})); d != "" {
+	if d := cmp.Diff(want, got, secrets, policy, days, location, cmpopts.IgnoreFields(config.Config{}, "Schedule"), cmpopts.IgnoreUnexported(config.Config{})); d != "" {
 		t.Errorf("differs (-want +got):\n%s", d)
 	}
 	from := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
@@ -303,7 +305,7 @@ func TestSettingsAreAllDocumentedNames(t *testing.T) {
 	for _, s := range load(t).Settings() {
 		names = append(names, s.Name)
 	}
-	if len(names) != 51 || !slices.Contains(names, "BACKUP_TARGET_REQUIRE_MOUNT") {
+	if len(names) != 52 || !slices.Contains(names, "BACKUP_TARGET_REQUIRE_MOUNT") {
 		t.Errorf("%d settings: %q", len(names), names)
 	}
 }
@@ -360,5 +362,28 @@ func TestHoldsAreLocal(t *testing.T) {
 		if got := held.UTC().Format(time.RFC3339); len(c.Holds) != 2 || got != want[i] {
 			t.Errorf("held: %v", c.Holds)
 		}
+	}
+}
+
+// Days for full backups replace the interval that nobody asked for.
+func TestFullOnReplacesTheDefaultInterval(t *testing.T) {
+	for _, test := range []struct {
+		env  []string
+		want time.Duration
+	}{
+		{[]string{"BACKUP_FULL_ON=1st, 15th"}, 0},
+		{[]string{"BACKUP_FULL_ON=sunday", "BACKUP_DUPLICITY_FULL_IF_OLDER_THAN=3D"}, 3 * 24 * time.Hour},
+	} {
+		if c := load(t, test.env...); c.FullIfOlderThan != test.want || c.FullOn.IsZero() {
+			t.Errorf("%q: %v, %q", test.env, c.FullIfOlderThan, c.FullOn)
+		}
+	}
+	now := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
+	days := map[time.Time]bool{}
+	for _, instance := range []string{"a", "b", "c", "d", "e", "f"} {
+		days[load(t, "BACKUP_FULL_ON=H", "BACKUP_INSTANCE="+instance).FullOn.Last(now)] = true
+	}
+	if len(days) < 3 {
+		t.Errorf("the full backups of six instances fall on %d days", len(days))
 	}
 }

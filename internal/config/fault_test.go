@@ -44,6 +44,8 @@ func TestFaults(t *testing.T) {
 	}{
 		{[]string{"BACKUP_CRON_SCHEDULE=0 61 0 * * *"}, `BACKUP_CRON_SCHEDULE="0 61 0 * * *": schedule "0 61 0 * * *": field 2 (minute)`, "0 to 59"},
 		{[]string{"BACKUP_CRON_SCHEDULE=daily, 0200-0200"}, `at character 8: the window has no length`, "HHMM-HHMM"},
+		{[]string{"BACKUP_FULL_ON=sunday, 31st"}, `days "sunday, 31st": at character 9: not every month has this day`, "1st, 15th"},
+		{[]string{"BACKUP_FULL_ON=someday"}, `at character 1: unknown word "someday"`, "1st, 15th"},
 		{[]string{"BACKUP_SPLAY=5 minutes"}, `BACKUP_SPLAY="5 minutes": not an interval`, "1D12h"},
 		{[]string{"BACKUP_RETENTION=last 5 days, last 0 snapshots"}, `BACKUP_RETENTION="last 5 days, last 0 snapshots": at character 14: "last 0 snapshots" would keep nothing`, "earliest of month"},
 		{[]string{"BACKUP_RETENTION_MIN=0"}, `BACKUP_RETENTION_MIN="0": out of range`, "from 1"},

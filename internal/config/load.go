@@ -296,24 +296,35 @@ func (l *loader) derive() {
 	}
 }
 
-// deriveSchedule reads the schedule for an identity that stays: the instance's
+// deriveSchedule reads the schedules for an identity that stays: the instance's
 // name, or else the target.
 func (l *loader) deriveSchedule() {
 	c := l.config
-	if c.Schedule == nil {
-		return // it was faulty
-	}
 	id := c.Instance
 	if id == "" {
 		id = redactURL(c.URL.Reveal())
 	}
-	s, err := schedule.Parse(c.CronSchedule, id)
-	if err != nil {
-		set := l.setting(varCronSchedule)
-		l.faults = append(l.faults, &Fault{Name: set.Name, Value: set.Value, Origin: set.Origin, Err: err})
+	var err error
+	if c.Schedule != nil { // else it was faulty, as below
+		if c.Schedule, err = schedule.Parse(c.CronSchedule, id); err != nil {
+			l.faultOf(varCronSchedule, err)
+		}
+	}
+	if c.FullOn.IsZero() {
 		return
 	}
-	c.Schedule = s
+	if c.FullOn, err = schedule.ParseDays(c.FullOn.String(), id); err != nil {
+		l.faultOf(varFullOn, err)
+	}
+	// The usual interval would come between the days.
+	if s := l.setting(varFullIfOlderThan); s != nil && s.Origin.Kind == Default {
+		c.FullIfOlderThan, s.Value = 0, ""
+	}
+}
+
+func (l *loader) faultOf(name string, err error) {
+	s := l.setting(name)
+	l.faults = append(l.faults, &Fault{Name: s.Name, Value: s.Value, Origin: s.Origin, Err: err})
 }
 
 // deriveRetention takes back the limits that nobody asked for where there is a

@@ -16,6 +16,7 @@ const (
 	varOptions         = "BACKUP_DUPLICITY_OPTIONS"
 	varVolsize         = "BACKUP_DUPLICITY_VOLSIZE"
 	varFullIfOlderThan = "BACKUP_DUPLICITY_FULL_IF_OLDER_THAN"
+	varFullOn          = "BACKUP_FULL_ON"
 	varRemoveAllButN   = "BACKUP_DUPLICITY_REMOVE_ALL_BUT_N_FULL"
 	varRemoveIncOfButN = "BACKUP_DUPLICITY_REMOVE_ALL_INC_OF_BUT_N_FULL"
 	varEncryptKey      = "BACKUP_DUPLICITY_ENCRYPT_KEY"
@@ -75,6 +76,10 @@ func duplicityVariables(c *Config) []variable {
 		})},
 		{name: varSourcePath, def: "/backup", set: to(&c.SourcePath, parsePath)},
 		{name: varFullIfOlderThan, def: "7D", set: to(&c.FullIfOlderThan, parseInterval)},
+		{name: varFullOn, set: func(v string) (err error) {
+			c.FullOn, err = schedule.ParseDays(v, "") // derive says for whom
+			return err
+		}},
 		{name: "BACKUP_DUPLICITY_REMOVE_OLDER_THAN", set: to(&c.RemoveOlderThan, parseInterval)},
 		{name: varRemoveAllButN, def: "3", set: count(&c.RemoveAllButNFull, math.MaxInt32)},
 		{name: varRemoveIncOfButN, def: "1", set: count(&c.RemoveAllIncOfButNFull, math.MaxInt32)},

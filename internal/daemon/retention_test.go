@@ -204,3 +204,32 @@ func slicesOf(n, value int) []int {
 	}
 	return list
 }
+
+// C6: a full backup on the first run of each Sunday, or as soon as can be
+// after it; the time of the day plays no part.
+func TestFullOn(t *testing.T) {
+	b := newBench(t, "BACKUP_FULL_ON=sunday", "BACKUP_RETENTION=last 100 days")
+	var want []string
+	for n, hour := range []int{5, 3, 4, 2, 6, 5, 4, 3, -1, 23, 1, 0, 2, 3, -1, 5, 4} {
+		if hour < 0 {
+			continue // no run on that day
+		}
+		b.clock = time.Date(2026, 5, 1+n, hour, 0, 0, 0, time.UTC) // the 1st is a Friday
+		b.write(t, "source/volumes.txt", strings.Repeat("x", n))
+		b.run(t, Complete)
+		kind := "I"
+		if n == 0 || n == 2 || n == 9 || n == 16 {
+			kind = "F"
+		}
+		want = append(want, kind+b.clock.Format("02"))
+	}
+	if got, want := b.sets(t), strings.Join(want, " "); got != want {
+		t.Errorf("sets: %s, want %s", got, want)
+	}
+	b.clock = time.Date(2026, 5, 26, 3, 0, 0, 0, time.UTC) // Tuesday, after a Sunday without a run
+	b.write(t, "source/volumes.txt", "late")
+	b.run(t, Complete)
+	if got := b.sets(t); !strings.HasSuffix(got, "F17 F26") {
+		t.Errorf("sets: %s", got)
+	}
+}

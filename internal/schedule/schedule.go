@@ -2,6 +2,7 @@
 package schedule
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strings"
@@ -135,6 +136,7 @@ var hints = map[string]string{
 // Error is a schedule that can't be read.
 type Error struct {
 	Expr  string
+	What  string // it is, "schedule" if empty
 	Field int    // the field at fault, from 1; 0 is the whole
 	Name  string // of the field, as "minute"
 	Pos   int    // the character at fault, from 1; 0 is unknown
@@ -143,11 +145,12 @@ type Error struct {
 }
 
 func (e *Error) Error() string {
+	what := cmp.Or(e.What, "schedule")
 	switch {
 	case e.Field == 0 && e.Pos > 0:
-		return fmt.Sprintf("schedule %q: at character %d: %v", e.Expr, e.Pos, e.Err)
+		return fmt.Sprintf("%s %q: at character %d: %v", what, e.Expr, e.Pos, e.Err)
 	case e.Field == 0:
-		return fmt.Sprintf("schedule %q: %v", e.Expr, e.Err)
+		return fmt.Sprintf("%s %q: %v", what, e.Expr, e.Err)
 	}
 	return fmt.Sprintf("schedule %q: field %d (%s): %v", e.Expr, e.Field, e.Name, e.Err)
 }

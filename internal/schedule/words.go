@@ -34,13 +34,15 @@ type slot struct {
 func (s *slot) Next(shown time.Time) time.Time {
 	// Every month has the days 1 to 28, so this ends.
 	for day := time.Date(shown.Year(), shown.Month(), shown.Day()-1, 0, 0, 0, 0, time.UTC); ; day = day.AddDate(0, 0, 1) {
-		if s.weekday >= 0 && int(day.Weekday()) != s.weekday || s.day > 0 && day.Day() != s.day {
-			continue
-		}
-		if at := day.Add(s.after); at.After(shown) {
+		if at := day.Add(s.after); s.on(day) && at.After(shown) {
 			return at
 		}
 	}
+}
+
+// on reports whether the slot is of this day.
+func (s *slot) on(day time.Time) bool {
+	return (s.weekday < 0 || int(day.Weekday()) == s.weekday) && (s.day == 0 || day.Day() == s.day)
 }
 
 // words gives the days that a word means for an identity.
