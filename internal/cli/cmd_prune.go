@@ -15,7 +15,7 @@ func pruneCommand() *command {
 	return &command{
 		name: "prune", args: "[POLICY ...] [--execute]",
 		summary: "show which sets retention deletes, and delete them with --execute",
-		example: `purser prune --retention "last 5 days, earliest of month"
+		example: `purser prune --older-than 6M
 purser prune --keep-full 3 --keep-incremental-of 1 --execute`,
 		help: `Without a policy among the flags, the settings apply, as after every run: BACKUP_RETENTION,
 BACKUP_DUPLICITY_REMOVE_OLDER_THAN, BACKUP_DUPLICITY_REMOVE_ALL_BUT_N_FULL and
