@@ -19,6 +19,8 @@ type Config struct {
 	Splay        time.Duration     // longest random delay of a scheduled run [BACKUP_SPLAY]
 	Location     *time.Location    // by whose clock the schedule is read [TZ]
 
+	GoNoGo GoNoGo // who is asked before a run [BACKUP_GONOGO]
+
 	ModuleDatabase  bool // dump databases and other services [BACKUP_MODULE_DATABASE]
 	ModuleStack     bool // export stack definitions [BACKUP_MODULE_STACK]
 	ModuleRancherDB bool // dump Rancher's own database [BACKUP_MODULE_RANCHER_DB]

@@ -58,6 +58,7 @@ func runVariables(c *Config) []variable {
 			return err
 		}},
 		{name: "BACKUP_SPLAY", set: to(&c.Splay, parseInterval)},
+		{name: "BACKUP_GONOGO", url: true, set: to(&c.GoNoGo, parseGoNoGo)},
 		{name: "TZ", set: to(&c.Location, parseLocation)},
 		{name: "BACKUP_MODULE_DATABASE", def: "true", set: to(&c.ModuleDatabase, parseBool)},
 		{name: "BACKUP_MODULE_STACK", def: "true", set: to(&c.ModuleStack, parseBool)},

@@ -19,6 +19,8 @@ const (
 	// lockedRetry is the pause before a due run is tried again while another
 	// purser holds the lock.
 	lockedRetry = time.Minute
+	// noGoRetry is the pause before whoever said no is asked again.
+	noGoRetry = 5 * time.Minute
 	// stopGrace is how long a cancelled run may take to clean up. Docker waits
 	// ten seconds by default before it kills.
 	stopGrace = 7 * time.Second
@@ -32,7 +34,7 @@ type loop struct {
 	log      *slog.Logger
 	last     time.Time                   // start of the last run, zero if there was none
 	again    bool                        // the last run was interrupted and is to be made up for
-	run      func(context.Context) error // returns an error that wraps ErrLocked if it couldn't start
+	run      func(context.Context) error // returns an error that wraps ErrLocked or ErrNoGo if it couldn't start
 	report   func(error)                 // is told of every run that was not good
 	planned  func(time.Time) error       // is told when the next run is due
 }
@@ -57,6 +59,10 @@ func (l *loop) serve(ctx context.Context) error {
 		case errors.Is(err, ErrLocked):
 			l.log.Warn("run put off: another purser is at work", "retry_in", lockedRetry)
 			sleep(ctx, lockedRetry)
+			continue
+		case errors.Is(err, ErrNoGo) && ctx.Err() == nil:
+			l.log.Warn("run put off", "why", err, "retry_in", noGoRetry)
+			sleep(ctx, noGoRetry)
 			continue
 		case err != nil && ctx.Err() == nil:
 			l.report(err)
