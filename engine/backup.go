@@ -18,6 +18,9 @@ type BackupOptions struct {
 	Full bool
 	// FullIfOlderThan starts a new chain when the newest full set is older; zero never does.
 	FullIfOlderThan time.Duration
+	// FullIfBefore starts a new chain when the newest full set is from before this
+	// time; zero never does.
+	FullIfBefore time.Time
 }
 
 // A BackupResult tells what a backup did.
@@ -238,7 +241,7 @@ func (r *Repository) checkKey(ctx context.Context, c *Collection, codec *codec, 
 // it was asked for, the newest full set is too old, or encryption was turned
 // on or off.
 func wantsFull(chain *Chain, o BackupOptions, encrypt bool, now time.Time) bool {
-	return chain == nil || o.Full ||
+	return chain == nil || o.Full || chain.Start().Before(o.FullIfBefore) ||
 		o.FullIfOlderThan > 0 && now.Sub(chain.Start()) > o.FullIfOlderThan ||
 		encrypt != chain.Sets[len(chain.Sets)-1].Encrypted
 }

@@ -10,6 +10,7 @@ import (
 type Decision struct {
 	Set    Set
 	Delete bool
+	Needed bool // it is kept for nothing but a set that builds on it
 	Reason string
 }
 
@@ -79,10 +80,10 @@ func (c *Collection) decide(policy func(i int, chain *Chain, s *Set) (bool, stri
 func Cleanup(c *Collection) Plan {
 	p := c.decide(func(int, *Chain, *Set) (bool, string) { return false, "it restores" })
 	for _, s := range c.Incomplete {
-		p = append(p, Decision{s, true, "it has no manifest: the backup was interrupted"})
+		p = append(p, Decision{Set: s, Delete: true, Reason: "it has no manifest: the backup was interrupted"})
 	}
 	for _, s := range c.Orphans {
-		p = append(p, Decision{s, true, "the set of " + s.Start.UTC().Format(time.RFC3339) + " that it builds on is missing"})
+		p = append(p, Decision{Set: s, Delete: true, Reason: "the set of " + s.Start.UTC().Format(time.RFC3339) + " that it builds on is missing"})
 	}
 	return p
 }
@@ -107,7 +108,7 @@ func (p Plan) Protect(times ...time.Time) Plan {
 		d := &out[i]
 		asked := slices.ContainsFunc(times, d.Set.Time.Equal)
 		if d.Delete && (asked || d.Set.Time.Equal(needed)) {
-			d.Delete, d.Reason = false, "a kept set builds on it"
+			d.Delete, d.Needed, d.Reason = false, !asked, "a kept set builds on it"
 			if asked {
 				d.Reason = "it holds the last good dump of a service"
 			}

@@ -8,32 +8,43 @@ import (
 	"strconv"
 
 	"github.com/purser-backup/purser/internal/daemon"
+	"github.com/purser-backup/purser/internal/retention"
 )
 
 func pruneCommand() *command {
 	return &command{
-		name: "prune", args: "[--older-than T] [--keep-full N] [--keep-incremental-of N] [--execute]",
+		name: "prune", args: "[POLICY ...] [--execute]",
 		summary: "show which sets retention deletes, and delete them with --execute",
 		example: `purser prune --older-than 6M
 purser prune --keep-full 3 --keep-incremental-of 1 --execute`,
-		help: `Without a policy among the flags, the two settings apply, as after every run:
-BACKUP_DUPLICITY_REMOVE_ALL_BUT_N_FULL and BACKUP_DUPLICITY_REMOVE_ALL_INC_OF_BUT_N_FULL.
-With one, only those given apply; a set goes if any of them deletes it.
+		help: `Without a policy among the flags, the settings apply, as after every run: BACKUP_RETENTION,
+BACKUP_DUPLICITY_REMOVE_OLDER_THAN, BACKUP_DUPLICITY_REMOVE_ALL_BUT_N_FULL and
+BACKUP_DUPLICITY_REMOVE_ALL_INC_OF_BUT_N_FULL. With one, only those given apply. A set goes
+if any of the first three below deletes it, but never if the rules select it.
 
   --older-than T            delete the chains whose newest set is older than T, such as 6M,
                             60D or 2026-05-20 (duplicity's remove-older-than)
   --keep-full N             keep the N newest chains (remove-all-but-n-full)
   --keep-incremental-of N   keep the increments of the N newest chains, and of older ones
                             the full set only (remove-all-inc-of-but-n-full)
+  --retention RULES         keep what any of the rules selects, as BACKUP_RETENTION:
+                            "last 5 days, earliest of month", "daily 7, weekly 4, monthly 12",
+                            "daily;30, hourly;48", "last 10 snapshots"
   --execute                 delete; without it nothing is changed
 
-The newest chain is always kept, and so is a set that holds the last good dump of a
-service and is the newest one to do so, with all that it builds on.
+The newest chain is always kept. So are the newest BACKUP_RETENTION_MIN sets, those that
+BACKUP_RETENTION_HOLD names, and the newest set that holds the last good dump of a
+service, each with all that it builds on.
 
-With --output json: {url, executed, sets: [SET with delete and reason], deleted: {sets,
-objects, bytes}}, SET as from purser sets; deleted is null unless executed.
+With --output json: {url, executed, sets: [SET with delete, needed and reason], deleted: {sets,
+objects, bytes}}, SET as from purser sets; needed sets are kept for nothing
+but a set that builds on them; deleted is null unless executed.
 ` + exitHelp(exitLocked),
 		flags: func(fs *flag.FlagSet, f *commandFlags) {
+			fs.Func("retention", "", func(s string) (err error) {
+				f.retention, err = retention.Parse(s)
+				return err
+			})
 			fs.StringVar(&f.olderThan, "older-than", "", "")
 			fs.Func("keep-full", "", chains(&f.keepFull))
 			fs.Func("keep-incremental-of", "", chains(&f.keepIncrementalOf))
@@ -55,7 +66,7 @@ func chains(n *int) func(string) error {
 
 func runPrune(ctx context.Context, inv *invocation) error {
 	f := inv.flags
-	p := daemon.PruneOptions{KeepFull: f.keepFull, KeepIncrementalOf: f.keepIncrementalOf, Execute: f.execute}
+	p := daemon.PruneOptions{KeepFull: f.keepFull, KeepIncrementalOf: f.keepIncrementalOf, Policy: f.retention, Execute: f.execute}
 	var err error
 	if p.OlderThan, err = inv.parseTime("--older-than", f.olderThan); err != nil {
 		return err
@@ -101,6 +112,7 @@ With --output json: as from purser prune.
 type decidedSet struct {
 	set
 	Delete bool   `json:"delete"`
+	Needed bool   `json:"needed"` // kept for nothing but a set that builds on it
 	Reason string `json:"reason"`
 }
 
@@ -121,7 +133,7 @@ func (inv *invocation) writePruned(p daemon.Pruned, failed error) error {
 	}
 	sets := []decidedSet{}
 	for _, d := range p.Plan {
-		sets = append(sets, decidedSet{newSet(d.Set, inv.location()), d.Delete, d.Reason})
+		sets = append(sets, decidedSet{newSet(d.Set, inv.location()), d.Delete, d.Needed, d.Reason})
 	}
 	var deleted *deletedSets
 	if p.Done {
@@ -142,17 +154,26 @@ func (inv *invocation) writePlan(p daemon.Pruned, failed error) error {
 	}
 	t := &table{right: map[int]bool{2: true}}
 	t.add("TIME", "KIND", "SIZE", "DECISION", "WHY")
-	var doomed int64
+	var doomed, needed int64
+	chained := 0
 	for _, d := range p.Plan {
 		s, decision := newSet(d.Set, inv.location()), "keep"
 		if d.Delete {
 			decision = "delete"
 			doomed += s.Bytes
 		}
+		if d.Needed {
+			chained, needed = chained+1, needed+s.Bytes
+		}
 		t.add(formatTime(s.Time), s.Kind, formatSize(s.Bytes), decision, d.Reason)
 	}
 	if err := t.write(inv.stdout); err != nil {
 		return err
+	}
+	if chained > 0 {
+		if _, err := fmt.Fprintf(inv.stdout, "%s (%s) kept only since newer ones build on them\n", count(chained, "set"), formatSize(needed)); err != nil {
+			return err
+		}
 	}
 	return inv.writeEnd(p, failed, doomed)
 }

@@ -45,16 +45,19 @@ func TestPruneIsDryByDefault(t *testing.T) {
 func TestPruneByFlags(t *testing.T) {
 	b := chainsOf(t, 3, "BACKUP_DUPLICITY_REMOVE_ALL_BUT_N_FULL=1")
 	for args, want := range map[string]int{
-		"":                              4,
-		"--keep-full 2":                 2,
-		"--keep-incremental-of 1":       2,
-		"--keep-incremental-of 2":       1,
-		"--keep-full=3":                 0,
-		"--older-than 1D":               0,
-		"--older-than 2037-01-01":       4, // the newest chain stays
-		"--older-than 1D --keep-full 2": 2,
+		"":                                          4,
+		"--keep-full 2":                             2,
+		"--keep-incremental-of 1":                   2,
+		"--keep-incremental-of 2":                   1,
+		"--keep-full=3":                             0,
+		"--older-than 1D":                           0,
+		"--older-than 2037-01-01":                   4, // the newest chain stays
+		"--older-than 1D --keep-full 2":             2,
+		"--retention last;1;snapshot":               4,
+		"--retention last;9;days":                   0,
+		"--retention last;1;snapshot --keep-full 2": 2,
 	} {
-		out := b.good(append(strings.Fields("prune --output json "+args), "--log-level", "error")...)
+		out := b.good(words("prune --output json " + args + " --log-level error")...)
 		var got struct {
 			Executed bool
 			Sets     []decidedSet
@@ -79,6 +82,29 @@ func TestPruneByFlags(t *testing.T) {
 	const hint = "hint: `purser help prune` lists the flags\n"
 	b.bad(2, "error: invalid value \"0\" for flag -keep-full: not a number of chains, 1 or more\n"+hint, "prune", "--keep-full", "0")
 	b.bad(2, "error: --older-than: read time \"old\": unknown form\nhint: write it as 2026-05-20T03:00:00, 2026-05-20, 3D or now\n", "prune", "--older-than", "old")
+}
+
+// words splits a command line; a semicolon is a blank within a word.
+func words(line string) []string {
+	list := strings.Fields(line)
+	for i := range list {
+		list[i] = strings.ReplaceAll(list[i], ";", " ")
+	}
+	return list
+}
+
+// What is kept only for what builds on it is told.
+func TestPruneByRules(t *testing.T) {
+	b := chainsOf(t, 2, "BACKUP_RETENTION=last 1 snapshot", "BACKUP_RETENTION_HOLD=2037-01-01")
+	b.expect("TIME  KIND  SIZE  DECISION  WHY\n"+
+		"TIME  full  SIZE  delete  no rule selects it\n"+
+		"TIME  incremental  SIZE  delete  no rule selects it\n"+
+		"TIME  full  SIZE  keep  a kept set builds on it\n"+
+		"TIME  incremental  SIZE  keep  it is the newest\n"+
+		"1 set (SIZE) kept only since newer ones build on them\n"+
+		"2 sets (SIZE) to delete; `--execute` deletes\n", "prune")
+	b.bad(2, "error: invalid value \"last 0 days\" for flag -retention: at character 1: \"last 0 days\" would keep nothing\nhint: `purser help prune` lists the flags\n",
+		"prune", "--retention", "last 0 days")
 }
 
 func TestCleanup(t *testing.T) {

@@ -20,7 +20,8 @@ func daemonCommand() *command {
 		help: `Makes a run whenever BACKUP_CRON_SCHEDULE comes due in the time zone TZ, one at a time. A
 run that was missed is made up for at once, so the first start runs at once too. A run
 that fails is logged with its hints and tried again at the next due time; purser health
-and purser status tell of it.
+and purser status tell of it. While BACKUP_GONOGO says no, it is asked again every five
+minutes.
 
 On SIGTERM or SIGINT it removes what it has started in Docker, stops within 8 seconds,
 and exits with 0.
@@ -68,11 +69,13 @@ the two retention settings apply, as purser prune explains; after a failed one n
 deleted.
 
   --dry-run  only show what would be dumped and backed up
-  --force    back up even if Docker can't be reached; the run is then incomplete
+  --force    back up even if Docker can't be reached; the run is then incomplete. Whoever
+             BACKUP_GONOGO names isn't asked; without it, no makes no run, which is no error
 
 With --output json: {trigger, started, ended, result, errors, problems, services, backup,
 prune: {sets, objects, bytes}}; services as from purser dump, backup as from purser
-backup. With --dry-run: as from purser discover.
+backup. With --dry-run: as from purser discover. Where there was no run: {result:
+"skipped", why}.
 ` + exitHelp(exitIncomplete, exitLocked, exitWrongKey),
 		flags: func(fs *flag.FlagSet, f *commandFlags) {
 			fs.BoolVar(&f.dryRun, "dry-run", false, "")
@@ -91,6 +94,9 @@ func runRun(ctx context.Context, inv *invocation) error {
 		return err
 	}
 	run, err := d.Run(ctx, daemon.RunOptions{Trigger: daemon.ByCommand, Force: inv.flags.force})
+	if errors.Is(err, daemon.ErrNoGo) {
+		return inv.writeNoGo(err)
+	}
 	if run == nil {
 		return err
 	}
@@ -98,6 +104,15 @@ func runRun(ctx context.Context, inv *invocation) error {
 		return join(err, writeJSON(inv.stdout, run))
 	}
 	return join(err, inv.writeRun(run))
+}
+
+// writeNoGo tells that there was no run, which is what was asked for.
+func (inv *invocation) writeNoGo(err error) error {
+	if inv.json() {
+		return writeJSON(inv.stdout, map[string]string{"result": "skipped", "why": oneLine(err.Error())})
+	}
+	_, err = fmt.Fprintf(inv.stdout, "no run: %s\n", printable(oneLine(err.Error())))
+	return err
 }
 
 func (inv *invocation) writeRun(run *daemon.Run) error {

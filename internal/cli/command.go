@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/purser-backup/purser/internal/nearest"
+	"github.com/purser-backup/purser/internal/retention"
 )
 
 const (
@@ -35,6 +36,7 @@ type commandFlags struct {
 	numericOwner, noOwner, ignoreErrors bool
 	time, path, olderThan, to           string
 	keepFull, keepIncrementalOf         int
+	retention                           retention.Policy
 }
 
 // commands is the table of all commands, in the order of the help text.

@@ -5,6 +5,7 @@ package config
 import (
 	"time"
 
+	"github.com/purser-backup/purser/internal/retention"
 	"github.com/purser-backup/purser/internal/schedule"
 	"github.com/purser-backup/purser/internal/secret"
 )
@@ -14,8 +15,11 @@ import (
 // are the variables that the fields come from.
 type Config struct {
 	CronSchedule string            // as written [BACKUP_CRON_SCHEDULE]
-	Schedule     schedule.Schedule // the same, parsed
+	Schedule     schedule.Schedule // the same, parsed for the instance, or without one for the target
+	Splay        time.Duration     // longest random delay of a scheduled run [BACKUP_SPLAY]
 	Location     *time.Location    // by whose clock the schedule is read [TZ]
+
+	GoNoGo GoNoGo // who is asked before a run [BACKUP_GONOGO]
 
 	ModuleDatabase  bool // dump databases and other services [BACKUP_MODULE_DATABASE]
 	ModuleStack     bool // export stack definitions [BACKUP_MODULE_STACK]
@@ -29,9 +33,11 @@ type Config struct {
 	ArchiveDir string // absolute, cleaned [BACKUP_ARCHIVE_DIR]
 	Archive    string // of a CommandLine: the archive directory itself, which duplicity uses too
 
-	FullIfOlderThan        time.Duration // [BACKUP_DUPLICITY_FULL_IF_OLDER_THAN]
-	RemoveAllButNFull      int           // at least 1 [BACKUP_DUPLICITY_REMOVE_ALL_BUT_N_FULL]
-	RemoveAllIncOfButNFull int           // at least 1 [BACKUP_DUPLICITY_REMOVE_ALL_INC_OF_BUT_N_FULL]
+	FullIfOlderThan        time.Duration // 0 is no limit [BACKUP_DUPLICITY_FULL_IF_OLDER_THAN]
+	FullOn                 schedule.Days // a full backup is due at the beginning of each [BACKUP_FULL_ON]
+	RemoveOlderThan        time.Duration // 0 is no limit [BACKUP_DUPLICITY_REMOVE_OLDER_THAN]
+	RemoveAllButNFull      int           // 0 is no limit [BACKUP_DUPLICITY_REMOVE_ALL_BUT_N_FULL]
+	RemoveAllIncOfButNFull int           // 0 is no limit [BACKUP_DUPLICITY_REMOVE_ALL_INC_OF_BUT_N_FULL]
 	VolumeSize             int64         // bytes [BACKUP_DUPLICITY_VOLSIZE, in MiB]
 	EncryptKeys            []string      // [BACKUP_DUPLICITY_ENCRYPT_KEY], and --encrypt-key in the options
 	HiddenKeys             []string      // --hidden-encrypt-key in the options
@@ -43,6 +49,10 @@ type Config struct {
 	Prefixes               Prefixes      // of the objects' names, from the options
 	Retries                int           // --num-retries in them, 0 if not given
 	RetryDelay             time.Duration // --backend-retry-delay in them, 0 if not given
+
+	Retention    retention.Policy // keeps what the limits above would delete [BACKUP_RETENTION]
+	RetentionMin int              // so many of the newest sets always stay [BACKUP_RETENTION_MIN]
+	Holds        []time.Time      // restore points that stay [BACKUP_RETENTION_HOLD]
 
 	Instance   string        // empty: the daemon finds one [BACKUP_INSTANCE]
 	Scope      string        // [BACKUP_SCOPE]

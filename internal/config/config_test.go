@@ -14,6 +14,8 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/purser-backup/purser/internal/config"
+	"github.com/purser-backup/purser/internal/retention"
+	"github.com/purser-backup/purser/internal/schedule"
 	"github.com/purser-backup/purser/internal/secret"
 )
 
@@ -30,8 +32,10 @@ func load(t *testing.T, environ ...string) *config.Config {
 func same(t *testing.T, got, want *config.Config) {
 	t.Helper()
 	secrets := cmp.Comparer(func(a, b secret.String) bool { return a.Reveal() == b.Reveal() })
+	policy := cmp.Comparer(func(a, b retention.Policy) bool { return a.String() == b.String() })
+	days := cmp.Comparer(func(a, b schedule.Days) bool { return a.String() == b.String() })
 	location := cmp.Comparer(func(a, b *time.Location) bool { return a.String() == b.String() })
-	if d := cmp.Diff(want, got, secrets, location, cmpopts.IgnoreFields(config.Config{}, "Schedule"), cmpopts.IgnoreUnexported(config.Config{})); d != "" {
+	if d := cmp.Diff(want, got, secrets, policy, days, location, cmpopts.IgnoreFields(config.Config{}, "Schedule"), cmpopts.IgnoreUnexported(config.Config{})); d != "" {
 		t.Errorf("differs (-want +got):\n%s", d)
 	}
 	from := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
@@ -46,7 +50,7 @@ func TestDefaults(t *testing.T) {
 		CronSchedule: "0 0 0 * * *", Schedule: c.Schedule, Location: time.Local,
 		ModuleDatabase: true, ModuleStack: true, ModuleRancherDB: false,
 		SourcePath: "/backup", ArchiveDir: "/var/lib/purser",
-		FullIfOlderThan: 7 * 24 * time.Hour, RemoveAllButNFull: 3, RemoveAllIncOfButNFull: 1, VolumeSize: 200 << 20,
+		FullIfOlderThan: 7 * 24 * time.Hour, RemoveAllButNFull: 3, RemoveAllIncOfButNFull: 1, RetentionMin: 1, VolumeSize: 200 << 20,
 		Scope: "all", StaleAfter: 30 * 24 * time.Hour,
 		Rancher: config.Rancher{DB: config.RancherDB{Port: 3306, User: "rancher", Name: "rancher"}},
 	})
@@ -139,7 +143,7 @@ func TestSpellings(t *testing.T) {
 			if want == nil {
 				want = got
 				same(t, got, &config.Config{
-					CronSchedule: "0 30 4 * * *", Schedule: got.Schedule, Location: time.Local, ModuleRancherDB: true,
+					CronSchedule: "0 30 4 * * *", Schedule: got.Schedule, Location: time.Local, RetentionMin: 1, ModuleRancherDB: true,
 					URL: secret.New("ftp://login@my-ftp.com/backups/here"), SourcePath: "/data", ArchiveDir: "/var/lib/purser",
 					FullIfOlderThan: 36 * time.Hour, RemoveAllButNFull: 5, RemoveAllIncOfButNFull: 2, VolumeSize: 25 << 20, EncryptKeys: []string{"ABCD1234"},
 					Passphrase: secret.New("open sesame"), Scope: "all", StaleAfter: 30 * 24 * time.Hour, Debug: true,
@@ -307,12 +311,80 @@ func TestCheckTarget(t *testing.T) {
 	}
 }
 
-func TestSettingsAreAllDocumentedNames(t *testing.T) {
-	var names []string
-	for _, s := range load(t).Settings() {
-		names = append(names, s.Name)
+// The schedule is that of the instance, or else of the target, whatever the
+// order of the settings.
+func TestScheduleIsSpread(t *testing.T) {
+	next := func(env ...string) string {
+		c := load(t, append(env, "BACKUP_CRON_SCHEDULE=daily, 0200-0500")...)
+		return c.Schedule.Next(time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)).Format(time.TimeOnly)
 	}
-	if len(names) != 48 || !slices.Contains(names, "BACKUP_TARGET_REQUIRE_MOUNT") {
-		t.Errorf("%d settings: %q", len(names), names)
+	one := next("BACKUP_INSTANCE=one", "BACKUP_DUPLICITY_URL=file:///a")
+	if again := next("BACKUP_DUPLICITY_URL=file:///b", "BACKUP_INSTANCE=one"); one != again {
+		t.Errorf("one instance at %s and at %s", one, again)
+	}
+	if two := next("BACKUP_INSTANCE=two", "BACKUP_DUPLICITY_URL=file:///a"); one == two {
+		t.Errorf("two instances at %s", one)
+	}
+	a := next("BACKUP_DUPLICITY_URL=ftp://me:old@a/x")
+	if again := next("BACKUP_DUPLICITY_URL=ftp://me:new@a/x"); a != again {
+		t.Errorf("another password moves the run from %s to %s", a, again)
+	}
+	if b := next("BACKUP_DUPLICITY_URL=ftp://me:old@b/x"); a == b {
+		t.Errorf("two targets at %s", a)
+	}
+}
+
+// The limits that nobody asked for don't keep what a policy would let go.
+func TestRetentionReplacesTheDefaultLimits(t *testing.T) {
+	for _, test := range []struct {
+		env                  []string
+		older                time.Duration
+		fulls, incrementalOf int
+	}{
+		{nil, 0, 3, 1},
+		{[]string{"BACKUP_RETENTION=last 5 days, earliest of month"}, 0, 0, 0},
+		{[]string{"BACKUP_RETENTION=last 5 days", "BACKUP_DUPLICITY_REMOVE_ALL_BUT_N_FULL=3"}, 0, 3, 0},
+		{[]string{"BACKUP_DUPLICITY_REMOVE_OLDER_THAN=60D"}, 60 * 24 * time.Hour, 0, 0},
+		{[]string{"BACKUP_DUPLICITY_REMOVE_OLDER_THAN=60D", "BACKUP_DUPLICITY_REMOVE_ALL_INC_OF_BUT_N_FULL=2"}, 60 * 24 * time.Hour, 0, 2},
+		{[]string{"BACKUP_RETENTION_HOLD=2026-05-20"}, 0, 3, 1},
+	} {
+		c := load(t, test.env...)
+		if c.RemoveOlderThan != test.older || c.RemoveAllButNFull != test.fulls || c.RemoveAllIncOfButNFull != test.incrementalOf {
+			t.Errorf("%q: %v, %d, %d", test.env, c.RemoveOlderThan, c.RemoveAllButNFull, c.RemoveAllIncOfButNFull)
+		}
+	}
+}
+
+// A held day is one of the time zone's, which may stand anywhere.
+func TestHoldsAreLocal(t *testing.T) {
+	c := load(t, "BACKUP_RETENTION_HOLD=2026-05-20, 2026-05-21T03:00:00Z", "TZ=Asia/Kolkata")
+	want := []string{"2026-05-19T18:30:00Z", "2026-05-21T03:00:00Z"}
+	for i, held := range c.Holds {
+		if got := held.UTC().Format(time.RFC3339); len(c.Holds) != 2 || got != want[i] {
+			t.Errorf("held: %v", c.Holds)
+		}
+	}
+}
+
+// Days for full backups replace the interval that nobody asked for.
+func TestFullOnReplacesTheDefaultInterval(t *testing.T) {
+	for _, test := range []struct {
+		env  []string
+		want time.Duration
+	}{
+		{[]string{"BACKUP_FULL_ON=1st, 15th"}, 0},
+		{[]string{"BACKUP_FULL_ON=sunday", "BACKUP_DUPLICITY_FULL_IF_OLDER_THAN=3D"}, 3 * 24 * time.Hour},
+	} {
+		if c := load(t, test.env...); c.FullIfOlderThan != test.want || c.FullOn.IsZero() {
+			t.Errorf("%q: %v, %q", test.env, c.FullIfOlderThan, c.FullOn)
+		}
+	}
+	now := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
+	days := map[time.Time]bool{}
+	for _, instance := range []string{"a", "b", "c", "d", "e", "f"} {
+		days[load(t, "BACKUP_FULL_ON=H", "BACKUP_INSTANCE="+instance).FullOn.Last(now)] = true
+	}
+	if len(days) < 3 {
+		t.Errorf("the full backups of six instances fall on %d days", len(days))
 	}
 }

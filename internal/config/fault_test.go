@@ -43,6 +43,18 @@ func TestFaults(t *testing.T) {
 		msg, hint string
 	}{
 		{[]string{"BACKUP_CRON_SCHEDULE=0 61 0 * * *"}, `BACKUP_CRON_SCHEDULE="0 61 0 * * *": schedule "0 61 0 * * *": field 2 (minute)`, "0 to 59"},
+		{[]string{"BACKUP_CRON_SCHEDULE=daily, 0200-0200"}, `at character 8: the window has no length`, "HHMM-HHMM"},
+		{[]string{"BACKUP_FULL_ON=sunday, 31st"}, `days "sunday, 31st": at character 9: not every month has this day`, "1st, 15th"},
+		{[]string{"BACKUP_FULL_ON=someday"}, `at character 1: unknown word "someday"`, "1st, 15th"},
+		{[]string{"BACKUP_GONOGO=http://"}, `BACKUP_GONOGO="http://": not a URL`, "http://host"},
+		{[]string{"BACKUP_GONOGO=check_load 'x"}, `a quote ' is not closed`, "close"},
+		{[]string{"BACKUP_GONOGO=''"}, `there is no program`, "a program and its arguments"},
+		{[]string{"BACKUP_SPLAY=5 minutes"}, `BACKUP_SPLAY="5 minutes": not an interval`, "1D12h"},
+		{[]string{"BACKUP_RETENTION=last 5 days, last 0 snapshots"}, `BACKUP_RETENTION="last 5 days, last 0 snapshots": at character 14: "last 0 snapshots" would keep nothing`, "earliest of month"},
+		{[]string{"BACKUP_RETENTION_MIN=0"}, `BACKUP_RETENTION_MIN="0": out of range`, "from 1"},
+		{[]string{"BACKUP_RETENTION_HOLD=2026-05-20, soon", "TZ=Nowhere/Land"}, `TZ="Nowhere/Land": unknown time zone`, "Europe/Paris"},
+		{[]string{"BACKUP_RETENTION_HOLD=2026-05-20, soon"}, `BACKUP_RETENTION_HOLD="2026-05-20, soon": at character 13: "soon" is no time`, "2026-05-20"},
+		{[]string{"BACKUP_DUPLICITY_REMOVE_OLDER_THAN=60"}, `BACKUP_DUPLICITY_REMOVE_OLDER_THAN="60": not an interval`, "7D"},
 		{[]string{"BACKUP_CRON_schedule=x"}, `BACKUP_CRON_SCHEDULE="x" (from environment BACKUP_CRON_schedule): `, "six fields"},
 		{[]string{"TZ=Mars/Olympus"}, `TZ="Mars/Olympus": unknown time zone`, "Europe/Paris"},
 		{[]string{"BACKUP_MODULE_DATABASE=maybe"}, `BACKUP_MODULE_DATABASE="maybe": neither`, "true or false"},

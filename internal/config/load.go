@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/purser-backup/purser/internal/nearest"
+	"github.com/purser-backup/purser/internal/schedule"
 )
 
 const (
@@ -267,6 +268,8 @@ func readFile(path string) (value string, err error) {
 // must not be together.
 func (l *loader) derive() {
 	c := l.config
+	l.deriveSchedule()
+	l.deriveRetention()
 	module := l.setting(varModuleRancherDB)
 	switch {
 	case module == nil: // it was faulty
@@ -291,6 +294,51 @@ func (l *loader) derive() {
 			Name: varOptions, Origin: l.setting(varOptions).Origin,
 			Err: errors.New("--no-encryption contradicts PASSPHRASE"), hint: "take out one of the two",
 		})
+	}
+}
+
+// deriveSchedule reads the schedules for an identity that stays: the instance's
+// name, or else the target.
+func (l *loader) deriveSchedule() {
+	c := l.config
+	id := c.Instance
+	if id == "" {
+		id = redactURL(c.URL.Reveal())
+	}
+	var err error
+	if c.Schedule != nil { // else it was faulty, as below
+		if c.Schedule, err = schedule.Parse(c.CronSchedule, id); err != nil {
+			l.faultOf(varCronSchedule, err)
+		}
+	}
+	if c.FullOn.IsZero() {
+		return
+	}
+	if c.FullOn, err = schedule.ParseDays(c.FullOn.String(), id); err != nil {
+		l.faultOf(varFullOn, err)
+	}
+	// The usual interval would come between the days.
+	if s := l.setting(varFullIfOlderThan); s != nil && s.Origin.Kind == Default {
+		c.FullIfOlderThan, s.Value = 0, ""
+	}
+}
+
+func (l *loader) faultOf(name string, err error) {
+	s := l.setting(name)
+	l.faults = append(l.faults, &Fault{Name: s.Name, Value: s.Value, Origin: s.Origin, Err: err})
+}
+
+// deriveRetention takes back the limits that nobody asked for where there is a
+// policy: their defaults would keep more than it says.
+func (l *loader) deriveRetention() {
+	c := l.config
+	if c.Retention.IsZero() && c.RemoveOlderThan == 0 {
+		return
+	}
+	for name, limit := range map[string]*int{varRemoveAllButN: &c.RemoveAllButNFull, varRemoveIncOfButN: &c.RemoveAllIncOfButNFull} {
+		if s := l.setting(name); s != nil && s.Origin.Kind == Default {
+			*limit, s.Value = 0, ""
+		}
 	}
 }
 

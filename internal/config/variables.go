@@ -4,6 +4,7 @@ import (
 	"math"
 	"strings"
 
+	"github.com/purser-backup/purser/internal/retention"
 	"github.com/purser-backup/purser/internal/schedule"
 	"github.com/purser-backup/purser/internal/secret"
 )
@@ -15,10 +16,14 @@ const (
 	varOptions         = "BACKUP_DUPLICITY_OPTIONS"
 	varVolsize         = "BACKUP_DUPLICITY_VOLSIZE"
 	varFullIfOlderThan = "BACKUP_DUPLICITY_FULL_IF_OLDER_THAN"
+	varFullOn          = "BACKUP_FULL_ON"
+	varRemoveAllButN   = "BACKUP_DUPLICITY_REMOVE_ALL_BUT_N_FULL"
+	varRemoveIncOfButN = "BACKUP_DUPLICITY_REMOVE_ALL_INC_OF_BUT_N_FULL"
 	varEncryptKey      = "BACKUP_DUPLICITY_ENCRYPT_KEY"
 	varSignKey         = "BACKUP_DUPLICITY_SIGN_KEY"
 	varSourcePath      = "BACKUP_DUPLICITY_SOURCE_PATH"
 	varArchiveDir      = "BACKUP_ARCHIVE_DIR"
+	varCronSchedule    = "BACKUP_CRON_SCHEDULE"
 	varModuleRancherDB = "BACKUP_MODULE_RANCHER_DB"
 	varRancherDBHost   = "BACKUP_RANCHER_DB_HOST"
 	varRancherURL      = "BACKUP_RANCHER_API_URL"
@@ -40,7 +45,7 @@ type variable struct {
 // is the documentation's.
 func variables(c *Config) []variable {
 	var list []variable
-	for _, part := range [][]variable{runVariables(c), duplicityVariables(c), placeVariables(c), rancherVariables(c), foreignVariables(c)} {
+	for _, part := range [][]variable{runVariables(c), duplicityVariables(c), retentionVariables(c), placeVariables(c), rancherVariables(c), foreignVariables(c)} {
 		list = append(list, part...)
 	}
 	return list
@@ -48,11 +53,13 @@ func variables(c *Config) []variable {
 
 func runVariables(c *Config) []variable {
 	return []variable{
-		{name: "BACKUP_CRON_SCHEDULE", def: "0 0 0 * * *", set: func(v string) (err error) {
+		{name: varCronSchedule, def: "0 0 0 * * *", set: func(v string) (err error) {
 			c.CronSchedule = v
-			c.Schedule, err = schedule.Parse(v)
+			c.Schedule, err = schedule.Parse(v, "") // derive says for whom
 			return err
 		}},
+		{name: "BACKUP_SPLAY", set: to(&c.Splay, parseInterval)},
+		{name: "BACKUP_GONOGO", url: true, set: to(&c.GoNoGo, parseGoNoGo)},
 		{name: "TZ", set: to(&c.Location, parseLocation)},
 		{name: "BACKUP_MODULE_DATABASE", def: "true", set: to(&c.ModuleDatabase, parseBool)},
 		{name: "BACKUP_MODULE_STACK", def: "true", set: to(&c.ModuleStack, parseBool)},
@@ -71,8 +78,13 @@ func duplicityVariables(c *Config) []variable {
 		})},
 		{name: varSourcePath, def: "/backup", set: to(&c.SourcePath, parsePath)},
 		{name: varFullIfOlderThan, def: "7D", set: to(&c.FullIfOlderThan, parseInterval)},
-		{name: "BACKUP_DUPLICITY_REMOVE_ALL_BUT_N_FULL", def: "3", set: count(&c.RemoveAllButNFull, math.MaxInt32)},
-		{name: "BACKUP_DUPLICITY_REMOVE_ALL_INC_OF_BUT_N_FULL", def: "1", set: count(&c.RemoveAllIncOfButNFull, math.MaxInt32)},
+		{name: varFullOn, set: func(v string) (err error) {
+			c.FullOn, err = schedule.ParseDays(v, "") // derive says for whom
+			return err
+		}},
+		{name: "BACKUP_DUPLICITY_REMOVE_OLDER_THAN", set: to(&c.RemoveOlderThan, parseInterval)},
+		{name: varRemoveAllButN, def: "3", set: count(&c.RemoveAllButNFull, math.MaxInt32)},
+		{name: varRemoveIncOfButN, def: "1", set: count(&c.RemoveAllIncOfButNFull, math.MaxInt32)},
 		{name: varVolsize, def: "200", set: func(v string) error {
 			n, err := parseCount(v, 1<<20) // 1 TiB
 			c.VolumeSize = n << 20
@@ -83,6 +95,21 @@ func duplicityVariables(c *Config) []variable {
 		{name: "PASSPHRASE", secret: true, set: hide(&c.Passphrase)},
 		{name: "SIGN_PASSPHRASE", secret: true, set: hide(&c.SignPassphrase)},
 		{name: varOptions, set: func(v string) error { return parseOptions(c, v) }},
+	}
+}
+
+func retentionVariables(c *Config) []variable {
+	return []variable{
+		{name: "BACKUP_RETENTION", set: to(&c.Retention, retention.Parse)},
+		{name: "BACKUP_RETENTION_MIN", def: "1", set: count(&c.RetentionMin, math.MaxInt32)},
+		// The time zone comes earlier in the table.
+		{name: "BACKUP_RETENTION_HOLD", set: func(v string) (err error) {
+			if c.Location == nil { // it was faulty
+				return nil
+			}
+			c.Holds, err = retention.ParseHolds(v, c.Location)
+			return err
+		}},
 	}
 }
 

@@ -56,7 +56,9 @@ func (r *run) store(ctx context.Context, repo *engine.Repository, full bool) err
 	defer r.closing("the source path", src.Close)
 	r.log.Info("backup started", "source", r.cfg.SourcePath, "target", r.URL())
 	held := r.dumpsInTree()
-	res, err := repo.Backup(ctx, src, engine.BackupOptions{Full: full, FullIfOlderThan: r.cfg.FullIfOlderThan})
+	res, err := repo.Backup(ctx, src, engine.BackupOptions{
+		Full: full, FullIfOlderThan: r.cfg.FullIfOlderThan, FullIfBefore: r.cfg.FullOn.Last(r.now()),
+	})
 	if err != nil {
 		return err
 	}

@@ -2,11 +2,13 @@ package daemon
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"log/slog"
+	"math/big"
 	"os"
 	"path/filepath"
 	"time"
@@ -207,6 +209,18 @@ func (d *Daemon) Serve(ctx context.Context, report func(error)) error {
 	return g.Wait()
 }
 
+// delay is a random time of up to BACKUP_SPLAY.
+func (d *Daemon) delay() (time.Duration, error) {
+	if d.cfg.Splay == 0 {
+		return 0, nil
+	}
+	n, err := rand.Int(d.opt.Rand, big.NewInt(int64(d.cfg.Splay)+1))
+	if err != nil {
+		return 0, err
+	}
+	return time.Duration(n.Int64()).Round(time.Second), nil
+}
+
 // newLoop makes the loop that goes on where the last daemon stopped.
 func (d *Daemon) newLoop(report func(error)) (*loop, error) {
 	beat, err := d.state.loadHeartbeat()
@@ -222,7 +236,7 @@ func (d *Daemon) newLoop(report func(error)) (*loop, error) {
 		beat.First = beat.Started
 	}
 	l := &loop{
-		schedule: d.cfg.Schedule, now: d.now, log: d.log, report: report,
+		schedule: d.cfg.Schedule, delay: d.delay, now: d.now, log: d.log, report: report,
 		run: func(ctx context.Context) error {
 			_, err := d.Run(ctx, RunOptions{Trigger: BySchedule})
 			return err

@@ -44,7 +44,7 @@ func Health(cfg *config.Config, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	return judge(cfg.Schedule, &h, beat, running, now)
+	return judge(cfg.Schedule, cfg.Splay, &h, beat, running, now)
 }
 
 // running returns the journal of the run that is under way, nil if none is.
@@ -78,12 +78,15 @@ func (s state) dead() (*journal, error) {
 
 // judge finds the daemon unhealthy once two due times have passed, and some
 // grace, since the last complete run began.
-func judge(plan schedule.Schedule, h *history, beat heartbeat, running *journal, now time.Time) error {
+func judge(plan schedule.Schedule, splay time.Duration, h *history, beat heartbeat, running *journal, now time.Time) error {
 	since, what := beat.First, "no run has been complete yet"
 	if last := h.LastComplete; last != nil {
 		since, what = last.Started, "no run has been complete since "+last.Started.In(now.Location()).Format(time.RFC3339)
 	}
 	limit := unhealthyFrom(plan, h, since.In(now.Location()))
+	if !limit.IsZero() {
+		limit = limit.Add(splay)
+	}
 	if limit.IsZero() || now.Before(limit) {
 		return nil
 	}

@@ -52,7 +52,7 @@ func TestJudge(t *testing.T) {
 		{name: "every minute, within it", expr: "0 * * * * *", complete: run(0, 0, Complete, ""), now: 2.4 / 60},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			plan, err := schedule.Parse(test.expr)
+			plan, err := schedule.Parse(test.expr, "")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -60,7 +60,7 @@ func TestJudge(t *testing.T) {
 			if test.running > 0 {
 				running = &journal{Started: day(test.running)}
 			}
-			err = judge(plan, &history{LastComplete: test.complete, LastRun: test.last}, heartbeat{First: day(test.first)}, running, day(test.now))
+			err = judge(plan, 0, &history{LastComplete: test.complete, LastRun: test.last}, heartbeat{First: day(test.first)}, running, day(test.now))
 			got := ""
 			if err != nil {
 				got = err.Error()
@@ -115,7 +115,7 @@ func TestStatusTellsWhatIsWrong(t *testing.T) {
 	if err := s.saveHistory(h); err != nil {
 		t.Fatal(err)
 	}
-	plan, err := schedule.Parse("@daily")
+	plan, err := schedule.Parse("@daily", "")
 	if err != nil {
 		t.Fatal(err)
 	}

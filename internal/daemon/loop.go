@@ -19,6 +19,8 @@ const (
 	// lockedRetry is the pause before a due run is tried again while another
 	// purser holds the lock.
 	lockedRetry = time.Minute
+	// noGoRetry is the pause before whoever said no is asked again.
+	noGoRetry = 5 * time.Minute
 	// stopGrace is how long a cancelled run may take to clean up. Docker waits
 	// ten seconds by default before it kills.
 	stopGrace = 7 * time.Second
@@ -27,11 +29,12 @@ const (
 // loop starts runs when they are due, one at a time.
 type loop struct {
 	schedule schedule.Schedule
+	delay    func() (time.Duration, error) // how long a scheduled run is put off, so that not all hosts begin at once
 	now      func() time.Time
 	log      *slog.Logger
 	last     time.Time                   // start of the last run, zero if there was none
 	again    bool                        // the last run was interrupted and is to be made up for
-	run      func(context.Context) error // returns an error that wraps ErrLocked if it couldn't start
+	run      func(context.Context) error // returns an error that wraps ErrLocked or ErrNoGo if it couldn't start
 	report   func(error)                 // is told of every run that was not good
 	planned  func(time.Time) error       // is told when the next run is due
 }
@@ -57,6 +60,10 @@ func (l *loop) serve(ctx context.Context) error {
 			l.log.Warn("run put off: another purser is at work", "retry_in", lockedRetry)
 			sleep(ctx, lockedRetry)
 			continue
+		case errors.Is(err, ErrNoGo) && ctx.Err() == nil:
+			l.log.Warn("run put off", "why", err, "retry_in", noGoRetry)
+			sleep(ctx, noGoRetry)
+			continue
 		case err != nil && ctx.Err() == nil:
 			l.report(err)
 		}
@@ -71,18 +78,42 @@ func (l *loop) serve(ctx context.Context) error {
 func (l *loop) plan() (time.Time, error) {
 	now := l.now()
 	due := now
-	if l.last.IsZero() {
+	switch {
+	case l.last.IsZero():
 		l.log.Info("no run yet: the first one starts now")
-	} else if l.again {
+	case l.again:
 		l.log.Info("the last run was interrupted: it starts again now")
-	} else if due = l.next(earlier(l.last, now)); due.IsZero() {
-		return due, fmt.Errorf("the schedule never comes due after %s", now.Format(time.RFC3339))
-	} else if due.After(now) {
-		l.log.Info("next run", "at", due, "in", due.Sub(now).Round(time.Second))
-	} else {
-		l.log.Info("a run was missed: it starts now", "was_due", due)
+	default:
+		var err error
+		if due, err = l.planScheduled(now); err != nil {
+			return due, err
+		}
 	}
 	return due, l.planned(due)
+}
+
+// planScheduled finds the next due time of the schedule, and the delay from
+// there on.
+func (l *loop) planScheduled(now time.Time) (time.Time, error) {
+	slot := l.next(earlier(l.last, now))
+	if slot.IsZero() {
+		return slot, fmt.Errorf("the schedule never comes due after %s", now.Format(time.RFC3339))
+	}
+	delay, err := l.delay()
+	if err != nil {
+		return slot, fmt.Errorf("choose a random delay: %w", err)
+	}
+	due := slot.Add(delay)
+	switch {
+	case due.After(now):
+		l.log.Info("next run", "at", due, "in", due.Sub(now).Round(time.Second))
+	case delay > 0: // missed, perhaps with those of many hosts
+		due = now.Add(delay)
+		l.log.Info("a run was missed: it starts soon", "was_due", slot, "at", due)
+	default:
+		l.log.Info("a run was missed: it starts now", "was_due", slot)
+	}
+	return due, nil
 }
 
 // next asks the schedule in the clock's own time zone.

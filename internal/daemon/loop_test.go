@@ -23,14 +23,15 @@ type rig struct {
 	zone   *time.Location
 	starts []string
 	took   time.Duration // how long each run takes
-	errs   []error       // results of the runs, in order; then nil
+	splay  time.Duration
+	errs   []error // results of the runs, in order; then nil
 	told   []string
 	log    strings.Builder
 }
 
 func newRig(t *testing.T, expr, zone, start string) *rig {
 	t.Helper()
-	plan, err := schedule.Parse(expr)
+	plan, err := schedule.Parse(expr, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -40,7 +41,7 @@ func newRig(t *testing.T, expr, zone, start string) *rig {
 	}
 	r.set(r.parse(t, start))
 	r.loop = &loop{
-		schedule: plan, now: r.now,
+		schedule: plan, now: r.now, delay: func() (time.Duration, error) { return r.splay, nil },
 		log: slog.New(slog.NewTextHandler(&r.log, &slog.HandlerOptions{ReplaceAttr: withoutTime})),
 		run: func(ctx context.Context) error {
 			r.starts = append(r.starts, r.now().Format("01-02 15:04:05 -07"))
@@ -101,7 +102,7 @@ func TestLoopStartsRunsWhenDue(t *testing.T) {
 		name, expr, zone, start string
 		last                    string // start of the last run
 		again                   bool
-		took, total             time.Duration
+		took, splay, total      time.Duration
 		want                    []string
 	}{
 		{name: "first start runs at once", expr: "0 0 0 * * *", zone: "UTC", start: "2026-05-20 10:00:00", total: 2 * day,
@@ -134,13 +135,19 @@ func TestLoopStartsRunsWhenDue(t *testing.T) {
 			want: []string{"11-01 01:00:00 -04", "11-01 01:30:00 -05", "11-01 03:00:00 -05"}},
 		{name: "runs longer than their interval over the hour that isn't there", expr: "@hourly", zone: "Europe/Berlin", start: "2026-03-29 00:50:00", last: "2026-03-29 00:00:00", took: 90 * time.Minute, total: 4 * time.Hour,
 			want: []string{"03-29 01:00:00 +01", "03-29 03:30:00 +02", "03-29 05:00:00 +02"}},
+		{name: "put off by the splay", expr: "@daily", zone: "UTC", start: "2026-05-20 10:00:00", last: "2026-05-20 00:00:00", splay: 5 * time.Minute, total: 2 * day,
+			want: []string{"05-21 00:05:00 +00", "05-22 00:05:00 +00"}},
+		{name: "a missed run is put off too, the first and an interrupted one aren't", expr: "@daily", zone: "UTC", start: "2026-05-20 10:00:00", last: "2026-05-16 00:00:00", splay: 5 * time.Minute, total: day,
+			want: []string{"05-20 10:05:00 +00", "05-21 00:05:00 +00"}},
+		{name: "first start with a splay", expr: "@daily", zone: "UTC", start: "2026-05-20 10:00:00", splay: 5 * time.Minute, total: day,
+			want: []string{"05-20 10:00:00 +00", "05-21 00:05:00 +00"}},
 		{name: "last run in the future, after the clock was set back", expr: "@daily", zone: "UTC", start: "2026-05-10 10:00:00", last: "2026-05-20 00:00:00", total: day,
 			want: []string{"05-11 00:00:00 +00"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				r := newRig(t, test.expr, test.zone, test.start)
-				r.took, r.again = test.took, test.again
+				r.took, r.splay, r.again = test.took, test.splay, test.again
 				if test.last != "" {
 					r.last = r.parse(t, test.last)
 				}
@@ -284,3 +291,26 @@ func TestLoopRefusesAScheduleThatNeverComesDue(t *testing.T) {
 type never struct{}
 
 func (never) Next(time.Time) time.Time { return time.Time{} }
+
+// The delay is spread over all of BACKUP_SPLAY, and never longer.
+func TestSplayIsSpread(t *testing.T) {
+	b := newBench(t, "BACKUP_SPLAY=10m")
+	var most time.Duration
+	quarters := map[time.Duration]bool{}
+	for range 200 {
+		got, err := b.delay()
+		b.must(t, err)
+		if got < 0 || got > 10*time.Minute {
+			t.Fatalf("delay of %s", got)
+		}
+		quarters[min(got/(150*time.Second), 3)] = true
+		most = max(most, got)
+	}
+	if len(quarters) != 4 || most == 0 {
+		t.Errorf("quarters of the splay that were hit: %v", quarters)
+	}
+	b.opt.Rand = strings.NewReader("")
+	if _, err := b.delay(); err == nil {
+		t.Error("no randomness, and no error")
+	}
+}

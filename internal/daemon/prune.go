@@ -9,16 +9,18 @@ import (
 	"time"
 
 	"github.com/purser-backup/purser/engine"
+	"github.com/purser-backup/purser/internal/retention"
 )
 
-// PruneOptions say which sets Prune deletes: those that any of the given
-// policies deletes. If none is given, the two of the configuration apply, as
-// after a run.
+// PruneOptions say which sets Prune deletes. Of duplicity's three policies, any
+// that is given deletes; what Policy selects stays whatever they say. If none of
+// the four is given, those of the configuration apply, as after a run.
 type PruneOptions struct {
-	OlderThan         time.Time // delete chains that ended before it; zero is no policy
-	KeepFull          int       // keep this many of the newest chains; 0 is no policy
-	KeepIncrementalOf int       // keep the increments of this many of them; 0 is no policy
-	Execute           bool      // without it, nothing is deleted
+	OlderThan         time.Time        // delete chains that ended before it; zero is no policy
+	KeepFull          int              // keep this many of the newest chains; 0 is no policy
+	KeepIncrementalOf int              // keep the increments of this many of them; 0 is no policy
+	Policy            retention.Policy // keep what it selects; zero is no policy
+	Execute           bool             // without it, nothing is deleted
 }
 
 // Pruned is what a pruning is about to delete, or has deleted.
@@ -30,13 +32,20 @@ type Pruned struct {
 
 // Prune applies retention policies to the repository. A set that holds the
 // last good dump of a service is kept whatever they say, unless a newer
-// complete set holds it too. Neither recipes nor Docker play a part. Errors
+// complete set holds it too, and so are those that BACKUP_RETENTION_HOLD names and the
+// newest BACKUP_RETENTION_MIN. Neither recipes nor Docker play a part. Errors
 // are ErrLocked and those of the engine.
 func Prune(ctx context.Context, o Options, p PruneOptions) (Pruned, error) {
-	if p.OlderThan.IsZero() && p.KeepFull == 0 && p.KeepIncrementalOf == 0 {
-		p.KeepFull, p.KeepIncrementalOf = o.Config.RemoveAllButNFull, o.Config.RemoveAllIncOfButNFull
+	now, execute := o.Now(), p.Execute
+	if p.isZero() {
+		p = configured(o.Config, now)
 	}
-	return change(ctx, o, p.Execute, p.plan)
+	return change(ctx, o, execute, func(c *engine.Collection, h *history) engine.Plan {
+		for _, t := range unheld(o.Config, c) {
+			o.Log.Warn("BACKUP_RETENTION_HOLD: there is no set as old as that", "time", t)
+		}
+		return p.plan(o.Config, c, h, now)
+	})
 }
 
 // Cleanup deletes what no restore can use: sets without a manifest, and
@@ -82,28 +91,6 @@ func change(ctx context.Context, o Options, execute bool, plan func(*engine.Coll
 	return out, err
 }
 
-// plan joins the policies and protects what holds the last good dumps.
-func (p PruneOptions) plan(c *engine.Collection, h *history) engine.Plan {
-	var plan engine.Plan
-	and := func(q engine.Plan) {
-		if plan == nil {
-			plan = q
-			return
-		}
-		plan = plan.And(q)
-	}
-	if p.KeepFull > 0 {
-		and(engine.RemoveAllButNFull(c, p.KeepFull))
-	}
-	if p.KeepIncrementalOf > 0 {
-		and(engine.RemoveAllIncOfButNFull(c, p.KeepIncrementalOf))
-	}
-	if !p.OlderThan.IsZero() {
-		and(engine.RemoveOlderThan(c, p.OlderThan))
-	}
-	return plan.Protect(h.protected()...)
-}
-
 // prune is the step of a run after its backup. Its failure leaves a good
 // backup, but the user must know of it.
 func (r *run) prune(ctx context.Context, repo *engine.Repository) error {
@@ -130,8 +117,12 @@ func (r *run) pruneTarget(ctx context.Context, repo *engine.Repository) (engine.
 	if err != nil {
 		return engine.PruneResult{}, err
 	}
-	keep := PruneOptions{KeepFull: r.cfg.RemoveAllButNFull, KeepIncrementalOf: r.cfg.RemoveAllIncOfButNFull}
-	plan := keep.plan(&c, &r.history)
+	for _, t := range unheld(r.cfg, &c) {
+		r.log.Warn("BACKUP_RETENTION_HOLD: there is no set as old as that", "time", t)
+	}
+	now := r.now()
+	keep := configured(r.cfg, now)
+	plan := keep.plan(r.cfg, &c, &r.history, now)
 	for _, d := range plan {
 		r.log.Debug("retention", "set", d.Set.Time, "delete", d.Delete, "why", d.Reason)
 	}

@@ -26,6 +26,7 @@ func (e *incomplete) Is(target error) bool { return target == ErrIncomplete }
 type RunOptions struct {
 	Trigger Trigger
 	// Force backs up even if Docker can't be reached; the run is then incomplete.
+	// BACKUP_GONOGO is not asked.
 	Force bool
 }
 
@@ -45,11 +46,16 @@ type run struct {
 }
 
 // Run makes one run: discover, dump, back up, prune. The record is nil if the run did
-// not start. The error joins everything that is wrong; each error that wraps
+// not start, with an error that wraps ErrNoGo if it was not the time for one. The error joins everything that is wrong; each error that wraps
 // ErrIncomplete is about a part that is missing while the rest is backed up.
 func (d *Daemon) Run(ctx context.Context, o RunOptions) (*Run, error) {
 	if err := d.CheckTarget(ctx); err != nil {
 		return nil, err
+	}
+	if !o.Force {
+		if err := d.goNoGo(ctx); err != nil {
+			return nil, err
+		}
 	}
 	r, err := d.begin(commandRun, o)
 	if err != nil {

@@ -110,7 +110,7 @@ func ReadStatus(cfg *config.Config, now time.Time) (Status, error) {
 		status.Wrong = append(status.Wrong, fmt.Sprintf("a %s died in the phase %s: the next one clears up after it", dead.Command, dead.Phase))
 	}
 	if alive {
-		if err := judge(cfg.Schedule, &h, beat, running, now); err != nil {
+		if err := judge(cfg.Schedule, cfg.Splay, &h, beat, running, now); err != nil {
 			status.Wrong = append([]string{err.Error()}, status.Wrong...)
 		}
 	}

@@ -2,6 +2,7 @@
 package schedule
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strings"
@@ -26,11 +27,18 @@ const (
 	fiveFields = cron.Minute | cron.Hour | cron.Dom | cron.Month | cron.Dow | cron.Descriptor
 )
 
-// Parse reads a schedule: six fields with the seconds first, as rancher-backup
-// had them (0 0 3 * * *), the five of cron (0 3 * * *), @yearly, @monthly,
-// @weekly, @daily, @hourly, or "@every 6h" counted from the time given to Next.
-// Where both the day of the month and the day of the week are given, either is
-// enough.
+// Parse reads a schedule for whoever has the identity id:
+//
+//   - the six fields of rancher-backup with the seconds first (0 0 3 * * *), or
+//     the five of cron (0 3 * * *). Where both the day of the month and the day
+//     of the week are given, either is enough. Jenkins' H in a field is a value
+//     that depends on id: H, H(8-16), H/15, H(0-29)/10;
+//   - @yearly, @monthly, @weekly, @daily, @hourly, or "@every 6h" counted from
+//     the time given to Next;
+//   - Turku's words: hourly, daily, weekly, monthly or a weekday, at a time that
+//     depends on id. A window may follow (daily, 2200-0400), which belongs to the
+//     day on which it opens, or a time (sunday, 0230). "cron" and five fields have
+//     a second that depends on id; "cron @daily" is a time of the day likewise.
 //
 // Where the clock is changed for summer, it is as with Debian's cron: what is
 // due at certain hours comes once on each day, right after the gap if the clock
@@ -38,24 +46,41 @@ const (
 // every hour, as */15 of the minutes, follows the real clock.
 //
 // A fault is an *Error, which has a hint.
-func Parse(expr string) (Schedule, error) {
+func Parse(expr, id string) (Schedule, error) {
 	expr = strings.TrimSpace(expr)
-	fields := strings.Fields(expr)
+	if expr == "" {
+		return nil, &Error{Expr: expr, Err: errors.New("it is empty"), hint: examples}
+	}
+	h := hashOf(id)
+	if startsWithWord(expr) {
+		return parseWords(expr, h)
+	}
+	return parseCron(expr, expr, h)
+}
+
+// parseCron reads fields or what begins with @; expr is the whole text, for
+// errors.
+func parseCron(expr, text string, h hash) (Schedule, error) {
+	fields := strings.Fields(text)
 	options := cron.ParseOption(sixFields)
 	switch {
-	case expr == "":
-		return nil, &Error{Expr: expr, Err: errors.New("it is empty"), hint: examples}
 	case strings.Contains(fields[0], "TZ="):
 		return nil, &Error{Expr: expr, Err: errors.New("it names a time zone"), hint: "set the time zone with the variable TZ"}
-	case strings.HasPrefix(expr, "@"):
+	case strings.HasPrefix(text, "@"):
+	case len(fields) == 5 && hashed(fields):
+		return parseWithSecond(expr, text, h)
 	case len(fields) == 5:
 		options = fiveFields
 	case len(fields) != 6:
 		return nil, &Error{Expr: expr, Err: fmt.Errorf("it has %d fields, not 5 or 6", len(fields)), hint: examples}
 	}
-	parsed, err := cron.NewParser(options).Parse(expr)
+	plain, err := h.expand(expr, fields)
 	if err != nil {
-		return nil, explain(expr, fields, options, err)
+		return nil, err
+	}
+	parsed, err := cron.NewParser(options).Parse(strings.Join(plain, " "))
+	if err != nil {
+		return nil, explain(expr, plain, options, err)
 	}
 	spec, ok := parsed.(*cron.SpecSchedule)
 	if !ok {
@@ -69,6 +94,16 @@ func Parse(expr string) (Schedule, error) {
 		return &hourly{spec}, nil
 	}
 	return &daily{spec}, nil
+}
+
+// parseWithSecond reads five fields with a second that depends on the identity.
+func parseWithSecond(expr, text string, h hash) (Schedule, error) {
+	s, err := parseCron(expr, "H "+text, h)
+	var e *Error
+	if errors.As(err, &e) && e.Field > 0 {
+		e.Field-- // of those that the user wrote
+	}
+	return s, err
 }
 
 // explain finds the field at fault by trying each alone.
@@ -87,7 +122,7 @@ func explain(expr string, fields []string, options cron.ParseOption, err error) 
 	return &Error{Expr: expr, Err: err, hint: examples}
 }
 
-const examples = `write six fields, "0 0 3 * * *" (second minute hour day month weekday), five without the second, or @daily`
+const examples = `write six fields, "0 0 3 * * *" (second minute hour day month weekday), five without the second, @daily, or words such as "daily, 0200-0500"`
 
 var hints = map[string]string{
 	"second":       "seconds are 0 to 59, as in 0, */15 or 10-20",
@@ -101,15 +136,21 @@ var hints = map[string]string{
 // Error is a schedule that can't be read.
 type Error struct {
 	Expr  string
+	What  string // it is, "schedule" if empty
 	Field int    // the field at fault, from 1; 0 is the whole
 	Name  string // of the field, as "minute"
+	Pos   int    // the character at fault, from 1; 0 is unknown
 	Err   error
 	hint  string
 }
 
 func (e *Error) Error() string {
-	if e.Field == 0 {
-		return fmt.Sprintf("schedule %q: %v", e.Expr, e.Err)
+	what := cmp.Or(e.What, "schedule")
+	switch {
+	case e.Field == 0 && e.Pos > 0:
+		return fmt.Sprintf("%s %q: at character %d: %v", what, e.Expr, e.Pos, e.Err)
+	case e.Field == 0:
+		return fmt.Sprintf("%s %q: %v", what, e.Expr, e.Err)
 	}
 	return fmt.Sprintf("schedule %q: field %d (%s): %v", e.Expr, e.Field, e.Name, e.Err)
 }
@@ -128,9 +169,14 @@ func wall(t time.Time) time.Time {
 	return time.Date(t.Year(), t.Month(), t.Day(), t.Hour(), t.Minute(), t.Second(), t.Nanosecond(), time.UTC)
 }
 
+// clock is a schedule by a clock that is never changed: times are as if in UTC.
+type clock interface {
+	Next(shown time.Time) time.Time
+}
+
 // daily is a schedule with fixed hours. The parser's own would leave out what
 // the clock skips in spring and repeat what it shows twice in autumn.
-type daily struct{ spec *cron.SpecSchedule }
+type daily struct{ spec clock }
 
 func (d *daily) Next(t time.Time) time.Time {
 	// What is shown later happens later, or at the same time where the clock
