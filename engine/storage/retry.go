@@ -9,6 +9,9 @@ import (
 	"time"
 
 	"github.com/purser-backup/purser/engine/storage/driver"
+	"github.com/purser-backup/purser/engine/storage/internal/network"
+	"github.com/purser-backup/purser/engine/storage/internal/s3"
+	"github.com/purser-backup/purser/internal/secret"
 )
 
 const (
@@ -16,6 +19,12 @@ const (
 	defaultRetryDelay = time.Second
 	maxRetryDelay     = 30 * time.Second // duplicity's --backend-retry-delay
 )
+
+// TLS says whom to trust.
+type TLS = network.TLS
+
+// S3 are the settings of targets on S3.
+type S3 = s3.Options
 
 // Options of a Store. The zero value is good.
 type Options struct {
@@ -33,6 +42,15 @@ type Options struct {
 	// Now is the clock by which leftovers of dead uploads are old; nil is the
 	// system's.
 	Now func() time.Time
+	// Password is that of any target whose URL has a user and no password.
+	Password secret.String
+	// TLS says whom to trust on targets over TLS.
+	TLS TLS
+	// S3 is for targets on S3, S3Endpoint the URL of the server for those whose
+	// URL is bucket/prefix, S3Plain that others are reached without TLS.
+	S3         S3
+	S3Endpoint string
+	S3Plain    bool
 	// Warn is told of each retry, in the manner of slog: a message, then keys
 	// and values. nil tells nobody. It may be called by several goroutines.
 	Warn func(msg string, args ...any)

@@ -130,6 +130,9 @@ func foreignVariables(c *Config) []variable {
 		{name: "AWS_SESSION_TOKEN", secret: true, set: hide(&k.AWSSessionToken)},
 		{name: "AWS_DEFAULT_REGION", set: text(func(v string) { k.AWSRegion = v })},
 		{name: "AWS_REGION", set: text(func(v string) { k.AWSRegion = v })},
+		{name: "AWS_PROFILE", set: text(func(v string) { k.AWSProfile = v })},
+		{name: "AWS_SHARED_CREDENTIALS_FILE", set: text(func(v string) { k.AWSCredentialsFile = v })},
+		{name: "AWS_CA_BUNDLE", set: text(func(v string) { k.AWSCAFile = v })},
 	}
 }
 

@@ -112,7 +112,7 @@ func openStore(ctx context.Context, cfg *config.Config) (*storage.Store, error) 
 	if err := cfg.CheckTarget(); err != nil {
 		return nil, err
 	}
-	store, err := storage.Open(ctx, cfg.URL.Reveal(), storage.Options{Retries: cfg.Retries, RetryDelay: cfg.RetryDelay})
+	store, err := storage.Open(ctx, cfg.URL.Reveal(), storageOptions(cfg))
 	if err != nil {
 		return nil, &ConfigError{err}
 	}
