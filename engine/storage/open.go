@@ -31,7 +31,8 @@ func schemes() []scheme {
 		{name: "s3", example: "s3://host/bucket/prefix", open: openS3},
 		{name: "boto3+s3", example: "boto3+s3://bucket/prefix", open: openS3Bucket},
 		{name: "s3+http", open: openS3Bucket}, // of duplicity before 2.0
-		{name: "sftp"}, {name: "scp"},
+		{name: "sftp", example: "sftp://user@host/folder", open: openSFTP},
+		{name: "scp", open: openSFTP}, // of which duplicity makes SFTP, too
 		{name: "ftp"}, {name: "ftps"}, {name: "ftpes"},
 		{name: "webdav"}, {name: "webdavs"},
 		{name: "rsync"}, {name: "rclone"}, {name: "multi"},

@@ -11,6 +11,7 @@ import (
 	"github.com/purser-backup/purser/engine/storage/driver"
 	"github.com/purser-backup/purser/engine/storage/internal/network"
 	"github.com/purser-backup/purser/engine/storage/internal/s3"
+	"github.com/purser-backup/purser/engine/storage/internal/sftp"
 	"github.com/purser-backup/purser/internal/secret"
 )
 
@@ -25,6 +26,21 @@ type TLS = network.TLS
 
 // S3 are the settings of targets on S3.
 type S3 = s3.Options
+
+// SSH are the settings of targets over SSH. Their Password is not used: see
+// Options.Password.
+type SSH = sftp.Options
+
+// HostKeyCheck is what the key of a server over SSH must be.
+type HostKeyCheck = sftp.Check
+
+// The checks: a known key; a known one or that of a new server, which is kept
+// then; any.
+const (
+	HostKeyKnown = sftp.Known
+	HostKeyNew   = sftp.New
+	HostKeyAny   = sftp.Any
+)
 
 // Options of a Store. The zero value is good.
 type Options struct {
@@ -51,6 +67,8 @@ type Options struct {
 	S3         S3
 	S3Endpoint string
 	S3Plain    bool
+	// SSH is for targets over SSH.
+	SSH SSH
 	// Warn is told of each retry, in the manner of slog: a message, then keys
 	// and values. nil tells nobody. It may be called by several goroutines.
 	Warn func(msg string, args ...any)

@@ -37,6 +37,8 @@ func table() []rule {
 		{pkg: "engine/storage/internal/network", code: []string{"engine/storage/driver"}},
 		{pkg: "engine/storage/internal/s3", code: []string{"engine/storage/driver", "engine/storage/internal/network", "internal/secret"},
 			tests: []string{"engine/storage/driver/drivertest", "engine/storage/servertest"}},
+		{pkg: "engine/storage/internal/sftp", code: []string{"engine/storage/driver", "engine/storage/internal/network", "internal/secret"},
+			tests: []string{"engine/storage/driver/drivertest", "engine/storage/servertest"}},
 		{pkg: "engine/storage/servertest"},
 
 		{pkg: "internal/arch"},
@@ -67,6 +69,7 @@ func owners() map[string][]string {
 		"github.com/docker/docker":             {"internal/docker", "internal/docker/dockertest"},
 		"github.com/minio/minio-go":            {"engine/storage/internal/s3"},
 		"github.com/pkg/sftp":                  {"engine/storage/internal/sftp"},
+		"golang.org/x/crypto/ssh":              {"engine/storage/internal/sftp"},
 		"github.com/jlaffaye/ftp":              {"engine/storage/internal/ftp"},
 		"github.com/studio-b12/gowebdav":       {"engine/storage/internal/webdav"},
 		"github.com/rancher/go-rancher":        {"internal/rancher"},

@@ -7,7 +7,8 @@ type Target struct {
 	CAFile, CAPath string
 	Insecure       bool
 
-	S3 S3
+	S3  S3
+	SSH SSH
 }
 
 // S3 has what is told of targets on S3.
@@ -61,6 +62,14 @@ func targetOptions() []option {
 		{name: "--s3-multipart-max-timeout", values: 1, needless: "purser has time limits of its own"},
 		{name: "--s3-use-multiprocessing", needless: "several objects are sent at once"},
 
+		{name: "--ssh-options", values: 1, apply: parseSSHOptions},
+		{name: "--ssh-option", values: 1, apply: parseSSHOptions}, // a common slip
+		{name: "--ssh-askpass", refused: "set FTP_PASSWORD to the password, or to the key's passphrase"},
+		{name: "--ssh-backend", values: 1, needless: "no other program runs"}, // until 0.7
+		{name: "--scp-command", values: 1, needless: "no other program runs"},
+		{name: "--sftp-command", values: 1, needless: "no other program runs"},
+		{name: "--use-scp", needless: "the server's SFTP is used"}, // until 0.7
+
 		text("--ssl-cacert-file", func(c *Config) *string { return &c.Target.CAFile }),
 		text("--ssl-cacert-path", func(c *Config) *string { return &c.Target.CAPath }),
 		flag("--ssl-no-check-certificate", func(c *Config) *bool { return &c.Target.Insecure }),
@@ -70,7 +79,6 @@ func targetOptions() []option {
 // refusedTargets are the options for targets that are yet to come.
 func refusedTargets() []option {
 	const (
-		ssh = "targets over SSH are not supported yet"
 		ftp = "targets over FTP are not supported yet"
 	)
 	return []option{
@@ -79,12 +87,5 @@ func refusedTargets() []option {
 		{name: "--gio", refused: "targets over GIO are not supported; take the option out"},
 		{name: "--rsync-options", values: 1, refused: "targets over rsync are not supported yet"},
 		{name: "--s3-kms-grant", values: 1, refused: "give the rights in the key's policy; take the option out"},
-		{name: "--scp-command", values: 1, refused: ssh},
-		{name: "--sftp-command", values: 1, refused: ssh},
-		{name: "--ssh-askpass", refused: ssh},
-		{name: "--ssh-backend", values: 1, refused: ssh}, // until 0.7
-		{name: "--ssh-option", values: 1, refused: ssh},  // a common slip
-		{name: "--ssh-options", values: 1, refused: ssh},
-		{name: "--use-scp", refused: ssh}, // until 0.7
 	}
 }

@@ -67,21 +67,33 @@ func start(t *testing.T, port int, env []string, name string, args ...string) *S
 
 func (s *Server) await(t *testing.T, name string) {
 	t.Helper()
+	eventually(t, "for "+name+" on "+s.Addr(), func() bool {
+		select {
+		case <-s.done:
+			t.Fatalf("%s ended at once: %s", name, s.Log())
+		default:
+		}
+		c, err := net.Dial("tcp", s.Addr())
+		if err != nil {
+			return false
+		}
+		_ = c.Close()
+		return true
+	})
+}
+
+// eventually waits until cond holds.
+func eventually(t *testing.T, what string, cond func() bool) {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
-	for {
-		if c, err := (&net.Dialer{}).DialContext(ctx, "tcp", s.Addr()); err == nil {
-			_ = c.Close()
-			return
-		}
+	for !cond() {
 		select {
 		case <-tick.C:
-		case <-s.done:
-			t.Fatalf("%s ended at once: %s", name, s.Log())
 		case <-ctx.Done():
-			t.Fatalf("%s does not answer on %s: %s", name, s.Addr(), s.Log())
+			t.Fatalf("waited %s %s in vain", patience, what)
 		}
 	}
 }
