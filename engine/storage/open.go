@@ -18,7 +18,7 @@ import (
 // scheme is one kind of target.
 type scheme struct {
 	name    string
-	example string
+	example string // for messages; empty for another spelling of one before it
 	// open takes what follows the scheme in the URL; nil is a scheme of
 	// duplicity's that this version does not speak.
 	open func(ctx context.Context, rest string, o Options) (driver.Backend, error)
@@ -28,8 +28,11 @@ type scheme struct {
 func schemes() []scheme {
 	return []scheme{
 		{name: "file", example: "file:///path", open: openFile},
-		{name: "s3"}, {name: "boto3+s3"}, {name: "s3+http"},
-		{name: "sftp"}, {name: "scp"},
+		{name: "s3", example: "s3://host/bucket/prefix", open: openS3},
+		{name: "boto3+s3", example: "boto3+s3://bucket/prefix", open: openS3Bucket},
+		{name: "s3+http", open: openS3Bucket}, // of duplicity before 2.0
+		{name: "sftp", example: "sftp://user@host/folder", open: openSFTP},
+		{name: "scp", open: openSFTP}, // of which duplicity makes SFTP, too
 		{name: "ftp"}, {name: "ftps"}, {name: "ftpes"},
 		{name: "webdav"}, {name: "webdavs"},
 		{name: "rsync"}, {name: "rclone"}, {name: "multi"},
@@ -71,7 +74,7 @@ func Open(ctx context.Context, rawURL string, o Options) (*Store, error) {
 func examples() string {
 	var list []string
 	for _, s := range schemes() {
-		if s.open != nil {
+		if s.example != "" {
 			list = append(list, s.example)
 		}
 	}

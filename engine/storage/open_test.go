@@ -68,9 +68,10 @@ func TestOpenFile(t *testing.T) {
 }
 
 // duplicity makes a full backup of an empty folder.
-func duplicity(t *testing.T, url, archive string) {
+func duplicity(t *testing.T, url, archive string, options ...string) {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), "duplicity", "full", "--no-encryption", "--archive-dir", archive, t.TempDir(), url)
+	args := append([]string{"full", "--no-encryption", "--num-retries", "1", "--archive-dir", archive, t.TempDir(), url}, options...)
+	cmd := exec.CommandContext(t.Context(), "duplicity", args...)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("duplicity: %v\n%s", err, out)
 	}
@@ -89,8 +90,21 @@ func TestOpenRefuses(t *testing.T) {
 		{"://x", "not a URL", supported},
 		{"C D://x", "not a URL", supported},
 		{"gopher://host/x", `unknown kind of target "gopher"`, supported},
-		{"s3://bucket/prefix", `"s3" are not supported yet`, supported},
-		{"SFTP://joe:secret@host/x", `"sftp" are not supported yet`, supported},
+		{"s3://bucket.with.dots", "either a host without a bucket", "boto3+s3://bucket.with.dots/prefix"},
+		{"s3://host:9000/", "either a host without a bucket", "s3://host/bucket"},
+		{"s3://id:secret@host/bucket", "has a user", "AWS_ACCESS_KEY_ID"},
+		{"boto3+s3://id:secret@bucket", "has a user", "AWS_ACCESS_KEY_ID"},
+		{"boto3+s3://", "no bucket", "boto3+s3://bucket"},
+		{"s3://b/x", `bucket "b"`, "bucket/prefix"},
+		{"SFTP://joe:secret@", "no host", "SCHEME://user@host"},
+		{"sftp:/joe:secret@host/x", "two slashes", "SCHEME://user@host"},
+		{"sftp://joe:secret@host:port/x", "not a number", "SCHEME://user@host"},
+		{"sftp://joe:secret@host:0/x", "not a number", "SCHEME://user@host"},
+		{"sftp://joe:secret@ho st/x", "no host has", "SCHEME://user@host"},
+		{"sftp://joe:sec?ret@a:b:c/x", "can't be told apart", "%40 for @"},
+		{"sftp://joe:secret@host/a?b", "? or #", "%3F"},
+		{"sftp://host/a%00", "NUL", "SCHEME://user@host"},
+		{"rsync://joe:secret@host/x", `"rsync" are not supported yet`, supported},
 		{"joe:secret@host", "unknown kind", supported},
 		{"joe@host:x", "not a URL", supported},
 		{"file://", "no path", supported},

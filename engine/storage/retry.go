@@ -9,12 +9,37 @@ import (
 	"time"
 
 	"github.com/purser-backup/purser/engine/storage/driver"
+	"github.com/purser-backup/purser/engine/storage/internal/network"
+	"github.com/purser-backup/purser/engine/storage/internal/s3"
+	"github.com/purser-backup/purser/engine/storage/internal/sftp"
+	"github.com/purser-backup/purser/internal/secret"
 )
 
 const (
 	defaultRetries    = 5 // as duplicity's --num-retries
 	defaultRetryDelay = time.Second
 	maxRetryDelay     = 30 * time.Second // duplicity's --backend-retry-delay
+)
+
+// TLS says whom to trust.
+type TLS = network.TLS
+
+// S3 are the settings of targets on S3.
+type S3 = s3.Options
+
+// SSH are the settings of targets over SSH. Their Password is not used: see
+// Options.Password.
+type SSH = sftp.Options
+
+// HostKeyCheck is what the key of a server over SSH must be.
+type HostKeyCheck = sftp.Check
+
+// The checks: a known key; a known one or that of a new server, which is kept
+// then; any.
+const (
+	HostKeyKnown = sftp.Known
+	HostKeyNew   = sftp.New
+	HostKeyAny   = sftp.Any
 )
 
 // Options of a Store. The zero value is good.
@@ -33,6 +58,17 @@ type Options struct {
 	// Now is the clock by which leftovers of dead uploads are old; nil is the
 	// system's.
 	Now func() time.Time
+	// Password is that of any target whose URL has a user and no password.
+	Password secret.String
+	// TLS says whom to trust on targets over TLS.
+	TLS TLS
+	// S3 is for targets on S3, S3Endpoint the URL of the server for those whose
+	// URL is bucket/prefix, S3Plain that others are reached without TLS.
+	S3         S3
+	S3Endpoint string
+	S3Plain    bool
+	// SSH is for targets over SSH.
+	SSH SSH
 	// Warn is told of each retry, in the manner of slog: a message, then keys
 	// and values. nil tells nobody. It may be called by several goroutines.
 	Warn func(msg string, args ...any)

@@ -14,7 +14,8 @@ type rule struct {
 // and dumpers never hear of the engine. They meet in internal/daemon.
 func table() []rule {
 	return []rule{
-		{pkg: "cmd/purser", code: []string{"internal/cli"}, tests: []string{"internal/config", "internal/docker/dockertest"}},
+		{pkg: "cmd/purser", code: []string{"internal/cli"},
+			tests: []string{"engine/storage/servertest", "internal/config", "internal/docker/dockertest"}},
 
 		{pkg: "discovery", code: []string{"internal/nearest"}, tests: []string{"internal/docker", "internal/docker/dockertest"}},
 		{pkg: "dumpers", code: []string{"discovery", "internal/atomicfile", "internal/secret"},
@@ -27,12 +28,18 @@ func table() []rule {
 		{pkg: "engine/internal/librsync"},
 		{pkg: "engine/internal/selection"},
 		{pkg: "engine/internal/pgp", code: []string{"internal/secret"}},
-		{pkg: "engine/storage", code: []string{"engine/storage/driver", "engine/storage/internal/*"},
-			tests: []string{"engine/storage/driver/drivertest"}},
+		{pkg: "engine/storage", code: []string{"engine/storage/driver", "engine/storage/internal/*", "internal/secret"},
+			tests: []string{"engine/storage/driver/drivertest", "engine/storage/servertest"}},
 		{pkg: "engine/storage/driver"},
 		{pkg: "engine/storage/driver/drivertest", code: []string{"engine/storage/driver"}},
 		{pkg: "engine/storage/internal/file", code: []string{"engine/storage/driver", "internal/atomicfile"},
 			tests: []string{"engine/storage/driver/drivertest"}},
+		{pkg: "engine/storage/internal/network", code: []string{"engine/storage/driver"}},
+		{pkg: "engine/storage/internal/s3", code: []string{"engine/storage/driver", "engine/storage/internal/network", "internal/secret"},
+			tests: []string{"engine/storage/driver/drivertest", "engine/storage/servertest"}},
+		{pkg: "engine/storage/internal/sftp", code: []string{"engine/storage/driver", "engine/storage/internal/network", "internal/secret"},
+			tests: []string{"engine/storage/driver/drivertest", "engine/storage/servertest"}},
+		{pkg: "engine/storage/servertest"},
 
 		{pkg: "internal/arch"},
 		{pkg: "internal/atomicfile"},
@@ -67,6 +74,7 @@ func owners() map[string][]string {
 		"github.com/docker/docker":             {"internal/docker", "internal/docker/dockertest"},
 		"github.com/minio/minio-go":            {"engine/storage/internal/s3"},
 		"github.com/pkg/sftp":                  {"engine/storage/internal/sftp"},
+		"golang.org/x/crypto/ssh":              {"engine/storage/internal/sftp"},
 		"github.com/jlaffaye/ftp":              {"engine/storage/internal/ftp"},
 		"github.com/studio-b12/gowebdav":       {"engine/storage/internal/webdav"},
 		"github.com/rancher/go-rancher":        {"internal/rancher"},

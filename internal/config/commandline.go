@@ -82,8 +82,8 @@ func ParseDuplicity(args, environ []string) (*CommandLine, error) {
 	local := strings.HasPrefix(d.Config.URL.Reveal(), "file:")
 	var faults []error
 	for _, g := range given {
-		if local && slices.ContainsFunc(refusedTargets(), func(o option) bool { return o.name == g.name }) {
-			g.needless = "it concerns targets of another kind"
+		if local && slices.ContainsFunc(slices.Concat(targetOptions(), refusedTargets()), func(o option) bool { return o.name == g.name }) {
+			g.apply, g.needless = nil, "it concerns targets of another kind"
 		}
 		faults = append(faults, g.take(d.Config, "")...)
 	}

@@ -32,8 +32,7 @@ func settingsOf(d *CommandLine) settings {
 	return settings{d.Action, c.URL.Reveal(), c.SourcePath, d.Destination, c.EncryptKeys, c.Selection, c.Archive, c.ArchiveDir, d.KeyDir}
 }
 
-// The commands of a tutorial for duplicity 0.7, word by word; those on SFTP
-// without the SSH options, which the next test has.
+// The commands of a tutorial for duplicity 0.7, word by word.
 func TestDuplicityCommandLines(t *testing.T) {
 	const cache = "/home/me/.cache/duplicity/"
 	for _, test := range []struct {
@@ -47,7 +46,7 @@ func TestDuplicityCommandLines(t *testing.T) {
 		{"--encrypt-key key_from_GPG --exclude files_to_exclude --include files_to_include path_to_back_up sftp://root@backupHost//remotebackup/duplicityDroplet --name n",
 			settings{ActionBackup, "sftp://root@backupHost//remotebackup/duplicityDroplet", "path_to_back_up", "", []string{"key_from_GPG"},
 				[]Rule{{"--exclude", "files_to_exclude"}, {"--include", "files_to_include"}}, cache + "n", cache + ".purser/n", "/home/me/.gnupg"}},
-		{"--encrypt-key your_encrypt_key --exclude /proc --exclude /sys --exclude /tmp / sftp://cloud@DuplicityPrivateIP//directory --name=n",
+		{"--encrypt-key your_encrypt_key --exclude /proc --exclude /sys --exclude /tmp / sftp://cloud@DuplicityPrivateIP//directory --ssh-option=-oIdentityFile=keypair_path --name=n",
 			settings{ActionBackup, "sftp://cloud@DuplicityPrivateIP//directory", "/", "", []string{"your_encrypt_key"},
 				[]Rule{{"--exclude", "/proc"}, {"--exclude", "/sys"}, {"--exclude", "/tmp"}}, cache + "n", cache + ".purser/n", "/home/me/.gnupg"}},
 		{"restore file:///var/backups/duplicity/ /any/directory/ --archive-dir /a --name n",
@@ -154,7 +153,7 @@ func TestBadCommandLines(t *testing.T) {
 		"s file:///t --gpg-options x":        "option --gpg-options is not supported",
 		"s file:///t --copy-links":           "option --copy-links is not supported",
 		"s file:///t --full-if-older-than x": "option --full-if-older-than: not an interval",
-		"/ sftp://u:pw@h//t --ssh-option=-oIdentityFile=k": "option --ssh-option is not supported",
+		"/ sftp://u:pw@h//t --ssh-option=-oProxyJump=k": "option --ssh-option: option ProxyJump of ssh is not supported",
 	} {
 		_, err := ParseDuplicity(strings.Fields(line), home())
 		if err == nil || err.Error() != want {

@@ -66,6 +66,7 @@ type Config struct {
 	Rancher     Rancher
 	Docker      Docker
 	Credentials Credentials
+	Target      Target // from the options
 
 	// Notes tell of settings that were read and have no effect. They belong in
 	// the log of a start.
@@ -112,6 +113,9 @@ type Credentials struct {
 	AWSSecretAccessKey secret.String
 	AWSSessionToken    secret.String
 	AWSRegion          string // [AWS_REGION, else AWS_DEFAULT_REGION]
+	AWSProfile         string // in the file of credentials
+	AWSCredentialsFile string // [AWS_SHARED_CREDENTIALS_FILE]
+	AWSCAFile          string // of the authorities that S3 is checked by [AWS_CA_BUNDLE]
 }
 
 // Setting is a variable, its value, and where that came from.

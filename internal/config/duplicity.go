@@ -22,7 +22,7 @@ type option struct {
 // leaves out and older spellings included.
 func options() []option {
 	var all []option
-	for _, part := range [][]option{honoured(), needless(), ofOtherTargets(), refused(), refusedTargets(), keys(), selection()} {
+	for _, part := range [][]option{honoured(), needless(), ofOtherTargets(), refused(), targetOptions(), refusedTargets(), keys(), selection()} {
 		all = append(all, part...)
 	}
 	return all
@@ -141,51 +141,6 @@ func refused() []option {
 		{name: "--time-separator", values: 1, refused: noLayout},
 		{name: "--version", short: 'V', refused: inCommand},
 		{name: "--volsize", values: 1, refused: setVariable + varVolsize},
-	}
-}
-
-// refusedTargets are the options for targets that are yet to come.
-func refusedTargets() []option {
-	const (
-		ssh = "targets over SSH are not supported yet"
-		s3  = "targets on S3 are not supported yet"
-		ftp = "targets over FTP are not supported yet"
-		tls = "targets over TLS are not supported yet"
-	)
-	return []option{
-		{name: "--ftp-passive", refused: ftp},
-		{name: "--ftp-regular", refused: ftp},
-		{name: "--gio", refused: "targets over GIO are not supported; take the option out"},
-		{name: "--rsync-options", values: 1, refused: "targets over rsync are not supported yet"},
-		{name: "--s3-endpoint-url", values: 1, refused: s3},
-		{name: "--s3-european-buckets", refused: s3},
-		{name: "--s3-kms-grant", values: 1, refused: s3},
-		{name: "--s3-kms-key-id", values: 1, refused: s3},
-		{name: "--s3-multipart-chunk-size", values: 1, refused: s3},
-		{name: "--s3-multipart-max-procs", values: 1, refused: s3},
-		{name: "--s3-multipart-max-timeout", values: 1, refused: s3},
-		{name: "--s3-region-name", values: 1, refused: s3},
-		{name: "--s3-unencrypted-connection", refused: s3},
-		{name: "--s3-use-deep-archive", refused: s3},
-		{name: "--s3-use-glacier", refused: s3},
-		{name: "--s3-use-glacier-ir", refused: s3},
-		{name: "--s3-use-ia", refused: s3},
-		{name: "--s3-use-multiprocessing", refused: s3},
-		{name: "--s3-use-new-style", refused: s3},
-		{name: "--s3-use-onezone-ia", refused: s3},
-		{name: "--s3-use-rrs", refused: s3},
-		{name: "--s3-use-server-side-encryption", refused: s3},
-		{name: "--s3-use-server-side-kms-encryption", refused: s3},
-		{name: "--scp-command", values: 1, refused: ssh},
-		{name: "--sftp-command", values: 1, refused: ssh},
-		{name: "--ssh-askpass", refused: ssh},
-		{name: "--ssh-backend", values: 1, refused: ssh}, // until 0.7
-		{name: "--ssh-option", values: 1, refused: ssh},  // a common slip
-		{name: "--ssh-options", values: 1, refused: ssh},
-		{name: "--ssl-cacert-file", values: 1, refused: tls},
-		{name: "--ssl-cacert-path", values: 1, refused: tls},
-		{name: "--ssl-no-check-certificate", refused: tls},
-		{name: "--use-scp", refused: ssh}, // until 0.7
 	}
 }
 

@@ -155,11 +155,19 @@ func foreignVariables(c *Config) []variable {
 		{name: "DOCKER_CERT_PATH", set: text(func(v string) { d.CertPath = v })},
 		{name: "DOCKER_API_VERSION", set: text(func(v string) { d.APIVersion = v })},
 		{name: "FTP_PASSWORD", secret: true, set: hide(&k.FTPPassword)},
+		{name: "SSH_AUTH_SOCK", set: text(func(v string) {
+			if c.Target.SSH.AgentSocket == "" { // an option says more
+				c.Target.SSH.AgentSocket = v
+			}
+		})},
 		{name: "AWS_ACCESS_KEY_ID", set: text(func(v string) { k.AWSAccessKeyID = v })},
 		{name: "AWS_SECRET_ACCESS_KEY", secret: true, set: hide(&k.AWSSecretAccessKey)},
 		{name: "AWS_SESSION_TOKEN", secret: true, set: hide(&k.AWSSessionToken)},
 		{name: "AWS_DEFAULT_REGION", set: text(func(v string) { k.AWSRegion = v })},
 		{name: "AWS_REGION", set: text(func(v string) { k.AWSRegion = v })},
+		{name: "AWS_PROFILE", set: text(func(v string) { k.AWSProfile = v })},
+		{name: "AWS_SHARED_CREDENTIALS_FILE", set: text(func(v string) { k.AWSCredentialsFile = v })},
+		{name: "AWS_CA_BUNDLE", set: text(func(v string) { k.AWSCAFile = v })},
 	}
 }
 

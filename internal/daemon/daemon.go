@@ -30,7 +30,7 @@ type Options struct {
 	Now     func() time.Time // in the time zone of the schedule
 	Rand    io.Reader
 	Recipes string // directory of the user's recipes, which need not exist
-	KeyDir  string // directory of OpenPGP keys, which need not exist
+	KeyDir  string // directory of OpenPGP keys, which need not exist; those of SSH are in .ssh beside it
 
 	wrap func(*storage.Store) *storage.Store // lets tests put faults before a target
 }
@@ -105,18 +105,18 @@ func (d *Daemon) SourcePath() string { return d.cfg.SourcePath }
 // CheckTarget finds out what can be known of the target without asking it for
 // anything: a kind of URL that nobody knows, a place that can't be one.
 func (d *Daemon) CheckTarget(ctx context.Context) error {
-	store, err := openStore(ctx, d.cfg)
+	store, err := openStore(ctx, d.opt)
 	if err != nil {
 		return err
 	}
 	return store.Close()
 }
 
-func openStore(ctx context.Context, cfg *config.Config) (*storage.Store, error) {
-	if err := cfg.CheckTarget(); err != nil {
+func openStore(ctx context.Context, o Options) (*storage.Store, error) {
+	if err := o.Config.CheckTarget(); err != nil {
 		return nil, err
 	}
-	store, err := storage.Open(ctx, cfg.URL.Reveal(), storage.Options{Retries: cfg.Retries, RetryDelay: cfg.RetryDelay})
+	store, err := storage.Open(ctx, o.Config.URL.Reveal(), storageOptions(o))
 	if err != nil {
 		return nil, &ConfigError{err}
 	}
@@ -126,7 +126,7 @@ func openStore(ctx context.Context, cfg *config.Config) (*storage.Store, error) 
 // OpenRepository opens the repository that the configuration names. Neither
 // recipes nor Docker play a part: a restore must not depend on them.
 func OpenRepository(ctx context.Context, o Options) (*engine.Repository, error) {
-	store, err := openStore(ctx, o.Config)
+	store, err := openStore(ctx, o)
 	if err != nil {
 		return nil, err
 	}

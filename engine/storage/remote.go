@@ -1,0 +1,78 @@
+package storage
+
+import (
+	"context"
+	"net"
+	"strconv"
+	"strings"
+
+	"github.com/purser-backup/purser/engine/storage/driver"
+	"github.com/purser-backup/purser/engine/storage/internal/sftp"
+	"github.com/purser-backup/purser/internal/secret"
+)
+
+// remote is what a URL says of a server.
+type remote struct {
+	user     string
+	password secret.String
+	host     string // as a name or an address, without brackets
+	port     int    // 0 if it is not said
+	path     string // what follows the first slash after the host
+}
+
+// parseRemote takes //user:password@host:port/path apart. User, password and
+// path are percent-decoded. Errors don't show the URL: it may hold a password.
+func parseRemote(rest string, o Options) (remote, error) {
+	const form = "write it as SCHEME://user@host:port/folder; in a user or a password write %40 for @, %2F for / and %3A for :"
+	body, ok := strings.CutPrefix(rest, "//")
+	if !ok {
+		return remote{}, withHint("two slashes are missing behind the scheme", form)
+	}
+	authority, path, _ := strings.Cut(body, "/")
+	r := remote{path: unescape(path), password: o.Password}
+	if at := strings.LastIndexByte(authority, '@'); at >= 0 {
+		user, password, given := strings.Cut(authority[:at], ":")
+		r.user, authority = unescape(user), authority[at+1:]
+		if given {
+			r.password = secret.New(unescape(password))
+		}
+	}
+	host, port := authority, ""
+	if strings.Contains(strings.TrimSuffix(authority, ":"), ":") && !strings.HasSuffix(authority, "]") {
+		var err error
+		if host, port, err = net.SplitHostPort(authority); err != nil {
+			return remote{}, withHint("the host and the port can't be told apart", form)
+		}
+	}
+	r.host = strings.Trim(strings.TrimSuffix(host, ":"), "[]")
+	switch {
+	case strings.ContainsAny(path, "?#"):
+		return remote{}, withHint("the path has a ? or #, at which duplicity would cut it off", "write %3F for ?, %23 for #")
+	case r.host == "":
+		return remote{}, withHint("the URL has no host", form)
+	case strings.ContainsAny(r.host, " ?#%\\"):
+		return remote{}, withHint("the host has a character that no host has", form)
+	case strings.ContainsAny(r.path+r.user+r.password.Reveal(), "\x00\r\n"):
+		return remote{}, withHint("the URL has a line break or a NUL byte", form)
+	}
+	if port != "" {
+		n, err := strconv.ParseUint(port, 10, 16)
+		if err != nil || n == 0 {
+			return remote{}, withHint("the port is not a number from 1 to 65535", form)
+		}
+		r.port = int(n)
+	}
+	return r, nil
+}
+
+// openSFTP opens sftp:// and scp://: one slash behind the host is for a folder
+// below the one where a login leads, two are for an absolute path.
+func openSFTP(ctx context.Context, rest string, o Options) (driver.Backend, error) {
+	r, err := parseRemote(rest, o)
+	if err != nil {
+		return nil, err
+	}
+	ssh := o.SSH
+	ssh.Password = r.password
+	return sftp.Open(ctx, sftp.Location{User: r.user, Host: r.host, Port: r.port, Dir: r.path}, ssh, o.Now)
+}
