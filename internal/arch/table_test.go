@@ -50,6 +50,8 @@ func table() []rule {
 		{pkg: "internal/nearest"},
 		{pkg: "internal/schedule"},
 		{pkg: "internal/secret"},
+
+		{pkg: "scripts/benchmark"},
 	}
 }
 
