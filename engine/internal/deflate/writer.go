@@ -14,9 +14,12 @@ import (
 	"github.com/klauspost/compress/flate"
 )
 
-// blockSize is how much is compressed at a time. What refers back across its
-// border is lost, which costs about 1 % of text.
-const blockSize = 512 << 10
+const (
+	// blockSize is how much is compressed at a time.
+	blockSize = 512 << 10
+	// window is how far back deflate can refer (RFC 1951, 2).
+	window = 32 << 10
+)
 
 // A Pool lends what compressing needs to the Writers that are made with it. It
 // may be used by several goroutines.
@@ -37,6 +40,8 @@ type Writer struct {
 	gzip    bool
 	size    uint32 // of the plain bytes, modulo 2^32
 	cur     *block
+	tail    [window]byte // the end of the block before cur
+	tailLen int
 	pending []*block // being compressed, in order
 	err     error
 }
@@ -63,12 +68,12 @@ func (z *Writer) Write(p []byte) (int, error) {
 	n := len(p)
 	for len(p) > 0 {
 		if z.cur == nil {
-			z.cur = z.pool.block()
+			z.cur = z.pool.block(z.tail[:z.tailLen])
 		}
-		k := min(len(p), blockSize-len(z.cur.in))
+		k := min(len(p), z.cur.room())
 		z.cur.in = append(z.cur.in, p[:k]...)
 		p = p[k:]
-		if len(z.cur.in) == blockSize {
+		if z.cur.room() == 0 {
 			if z.err = z.start(); z.err != nil {
 				return 0, z.err
 			}
@@ -82,8 +87,10 @@ func (z *Writer) Write(p []byte) (int, error) {
 func (z *Writer) start() error {
 	b := z.cur
 	z.cur = nil
-	_, _ = z.sum.Write(b.in) // a hash returns no error
-	z.size += uint32(len(b.in))
+	plain := b.in[b.known:]
+	_, _ = z.sum.Write(plain) // a hash returns no error
+	z.size += uint32(len(plain))
+	z.tailLen = copy(z.tail[:], b.in[max(len(b.in)-window, 0):])
 	go b.run()
 	z.pending = append(z.pending, b)
 	if len(z.pending) > z.pool.workers {
@@ -133,20 +140,26 @@ func (z *Writer) Close() error {
 
 // A block is a part of a stream while it is compressed.
 type block struct {
-	in   []byte
-	out  bytes.Buffer
-	w    *flate.Writer
-	done chan error
+	in    []byte // begins with what stands before the block
+	known int    // length of that
+	out   bytes.Buffer
+	w     *flate.Writer
+	done  chan error
 }
 
-func (p *Pool) block() *block {
-	if b, ok := p.blocks.Get().(*block); ok {
-		b.in = b.in[:0]
-		b.out.Reset()
-		return b
+// block returns an empty block that follows tail.
+func (p *Pool) block(tail []byte) *block {
+	b, ok := p.blocks.Get().(*block)
+	if !ok {
+		b = &block{in: make([]byte, 0, window+blockSize), done: make(chan error, 1)}
 	}
-	return &block{in: make([]byte, 0, blockSize), done: make(chan error, 1)}
+	b.out.Reset()
+	b.in = append(b.in[:0], tail...)
+	b.known = len(tail)
+	return b
 }
+
+func (b *block) room() int { return blockSize - (len(b.in) - b.known) }
 
 func (b *block) run() { b.done <- b.compress() }
 
@@ -154,28 +167,30 @@ func (b *block) run() { b.done <- b.compress() }
 // those between them compressed together.
 func (b *block) compress() error {
 	b.out.Grow(len(b.in)/2 + 1024)
-	for rest := b.in; len(rest) > 0; {
-		n, store := leading(rest)
+	for at := b.known; at < len(b.in); {
+		n, store := leading(b.in[at:])
 		if store {
-			b.store(rest[:n])
-		} else if err := b.deflate(rest[:n]); err != nil {
+			b.store(b.in[at : at+n])
+		} else if err := b.deflate(at, at+n); err != nil {
 			return fmt.Errorf("compress: %w", err)
 		}
-		rest = rest[n:]
+		at += n
 	}
 	return nil
 }
 
-func (b *block) deflate(p []byte) error {
+// deflate compresses a part of in, with references to what stands before it.
+func (b *block) deflate(from, to int) error {
+	before := b.in[max(from-window, 0):from]
 	if b.w == nil {
 		var err error
-		if b.w, err = flate.NewWriter(&b.out, flate.BestSpeed); err != nil {
+		if b.w, err = flate.NewWriterDict(&b.out, flate.BestSpeed, before); err != nil {
 			return err
 		}
 	} else {
-		b.w.Reset(&b.out)
+		b.w.ResetDict(&b.out, before)
 	}
-	if _, err := b.w.Write(p); err != nil {
+	if _, err := b.w.Write(b.in[from:to]); err != nil {
 		return err
 	}
 	return b.w.Flush()
