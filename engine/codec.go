@@ -4,10 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
 	"slices"
 
 	"github.com/klauspost/compress/gzip"
 
+	"github.com/purser-backup/purser/engine/internal/deflate"
 	"github.com/purser-backup/purser/engine/internal/format"
 	"github.com/purser-backup/purser/engine/internal/pgp"
 )
@@ -17,6 +19,7 @@ type codec struct {
 	encryptor *pgp.Encryptor // nil writes gzip
 	decryptor *pgp.Decryptor
 	keys      []string // that it encrypts to; none with a passphrase
+	pool      *deflate.Pool
 
 	manifest struct { // the one that was fetched last
 		key   string
@@ -28,8 +31,12 @@ type codec struct {
 // key for them is named.
 func (r *Repository) newReader() (*codec, error) {
 	d, err := pgp.NewDecryptor(pgp.DecryptOptions{Passphrase: r.opt.Passphrase, Keyring: r.keys, SignKey: r.opt.SignKey, Now: r.opt.Now})
-	return &codec{decryptor: d}, err
+	return &codec{decryptor: d, pool: newPool()}, err
 }
+
+// newPool compresses on as many processors as there are, up to four: more would
+// only take memory, since encryption can't keep up.
+func newPool() *deflate.Pool { return deflate.NewPool(min(runtime.GOMAXPROCS(0), 4)) }
 
 // newWriter returns a codec for a backup. It reads what the chain has, signed
 // or not.
@@ -39,13 +46,13 @@ func (r *Repository) newWriter() (*codec, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &codec{decryptor: d, keys: slices.Concat(o.EncryptKeys, o.HiddenKeys)}
+	c := &codec{decryptor: d, keys: slices.Concat(o.EncryptKeys, o.HiddenKeys), pool: newPool()}
 	if !o.encrypts() {
 		return c, nil
 	}
 	c.encryptor, err = pgp.NewEncryptor(pgp.EncryptOptions{
 		Passphrase: o.Passphrase, Recipients: o.EncryptKeys, Hidden: o.HiddenKeys, SignKey: o.SignKey,
-		SignPassphrase: o.SignPassphrase, Keyring: r.keys, Rand: o.Rand, Now: o.Now,
+		SignPassphrase: o.SignPassphrase, Keyring: r.keys, Rand: o.Rand, Now: o.Now, Pool: c.pool,
 	})
 	return c, err
 }
@@ -74,7 +81,7 @@ func (c *codec) encode(w io.Writer, s format.Suffix) (io.WriteCloser, error) {
 	case format.Encrypted:
 		return c.encryptor.Encrypt(w)
 	case format.Gzip:
-		return gzip.NewWriterLevel(w, gzip.BestSpeed)
+		return c.pool.NewGzip(w)
 	}
 	return nopCloser{w}, nil
 }

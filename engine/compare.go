@@ -2,11 +2,11 @@ package engine
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"time"
 
 	"github.com/purser-backup/purser/engine/internal/format"
@@ -167,18 +167,20 @@ func (w *setWriter) storeFile(ctx context.Context, e *Entry, op format.Op, sig *
 		return false, nil
 	}
 	defer f.Close()
-	params := signatureParams(e.Size)
-	w.signature.Reset()
-	w.signature.Grow(int(e.Size/int64(params.BlockLen)+2) * (4 + params.StrongLen))
-	signer := librsync.NewSignatureWriter(&w.signature, params)
-	sum := sha256.New()
+	digest := newDigester(&w.signature, e.Size)
+	defer digest.wait() // where finish isn't reached; it has no error then
 	in := &sourceReader{ctx: ctx, r: f}
-	var data io.Reader = io.TeeReader(in, io.MultiWriter(sum, signer))
+	var data io.Reader = io.TeeReader(in, digest)
 	if sig != nil {
 		data = librsync.NewDelta(sig, data)
 	}
 	h := e.header(op)
-	if err := w.pieces(ctx, data, h, func() { h.FileSize, h.SHA256 = in.n, sum.Sum(nil) }); err != nil {
+	complete := func() (err error) {
+		h.FileSize = in.n
+		h.SHA256, err = digest.finish()
+		return err
+	}
+	if err := w.pieces(ctx, data, h, complete); err != nil {
 		if in.err == nil || ctx.Err() != nil {
 			return false, err
 		}
@@ -187,9 +189,6 @@ func (w *setWriter) storeFile(ctx context.Context, e *Entry, op format.Op, sig *
 		}
 		w.unreadable(e.Path, in.err)
 		return false, nil
-	}
-	if err := signer.Close(); err != nil {
-		return false, fmt.Errorf("sign %s: %w", e.Path, err)
 	}
 	status := "new"
 	if op == format.Diff {
@@ -203,7 +202,7 @@ func (w *setWriter) storeFile(ctx context.Context, e *Entry, op format.Op, sig *
 // pieces writes data as one entry, or as numbered ones. Before the last piece
 // is written, complete fills in what is known only at the end of the file.
 // After an error, h.Piece is 1 or less if nothing was written.
-func (w *setWriter) pieces(ctx context.Context, data io.Reader, h *format.Header, complete func()) error {
+func (w *setWriter) pieces(ctx context.Context, data io.Reader, h *format.Header, complete func() error) error {
 	buf := w.piece[:]
 	stored := 0 // pieces that an interrupted run has stored
 	if w.from.continues(h.Path) {
@@ -218,7 +217,9 @@ func (w *setWriter) pieces(ctx context.Context, data io.Reader, h *format.Header
 		}
 		entry := *h
 		if last {
-			complete()
+			if err := complete(); err != nil {
+				return fmt.Errorf("sign %s: %w", h.Path, err)
+			}
 			entry = *h
 		} else {
 			h.Piece = max(h.Piece, 1)
@@ -285,12 +286,13 @@ func (s *sourceReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// signatureParams chooses the lengths of a signature: duplicity's block length
-// for files up to 2 GiB, then growing so that there are at most 2^20 blocks;
-// all 16 bytes of the strong sum (FORMAT.md "Signatures").
+// signatureParams chooses the lengths of a signature: blocks that grow with the
+// root of the file's size, so that its signature, which is stored with each
+// change, and what a change stores too much stay in proportion; at most 2^20 of
+// them; all 16 bytes of the strong sum (FORMAT.md "Signatures").
 func signatureParams(size int64) librsync.Params {
 	const unit, maxBlocks = 512, 1 << 20
-	block := min(max(size/1024000*unit, unit), 2048)
+	block := unit * max(1, int64(math.Sqrt(float64(size))/(6*unit)+0.5))
 	if size/block > maxBlocks {
 		block = (size/maxBlocks/unit + 1) * unit
 	}

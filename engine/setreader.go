@@ -22,7 +22,9 @@ type setReader struct {
 
 	name   object // the open volume
 	file   *os.File
+	ahead  *readAhead
 	tar    *format.Reader
+	coming *fetched       // the volume after it, nil if it isn't fetched ahead
 	header *format.Header // current entry, nil at the end
 	last   *format.Header
 
@@ -149,20 +151,83 @@ func (in *setReader) openVolume(ctx context.Context) error {
 		return missingVolume(in.set, record.Number)
 	}
 	in.name = name
-	f, sums, err := in.repo.fetch(ctx, name)
+	f, err := in.fetch(ctx, name, record)
 	if err != nil {
 		return err
 	}
 	in.file = f
-	if err := verify(name, record, sums); err != nil {
-		return err
-	}
 	plain, err := in.codec.decode(f, name)
 	if err != nil {
 		return err
 	}
-	in.tar = format.NewReader(plain, format.Difftar)
+	in.ahead = newReadAhead(plain)
+	in.tar = format.NewReader(in.ahead, format.Difftar)
+	in.fetchNext(ctx)
 	return nil
+}
+
+// fetch returns a volume that fits its hash, fetched ahead or now.
+func (in *setReader) fetch(ctx context.Context, name object, record format.VolumeRecord) (*os.File, error) {
+	if f := in.coming; f != nil {
+		in.coming = nil
+		<-f.done
+		f.cancel()
+		if f.name == name {
+			return f.file, f.err
+		}
+		f.drop()
+	}
+	return in.repo.fetchVolume(ctx, name, record)
+}
+
+// fetchVolume fetches a volume and checks it against the manifest.
+func (r *Repository) fetchVolume(ctx context.Context, name object, record format.VolumeRecord) (*os.File, error) {
+	f, sums, err := r.fetch(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	if err := verify(name, record, sums); err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+// fetched is a volume that is fetched while the one before it is read.
+type fetched struct {
+	name   object
+	cancel context.CancelFunc
+	done   chan struct{} // closed once file and err are set
+	file   *os.File
+	err    error
+}
+
+// drop ends a fetch whose volume is not wanted.
+func (f *fetched) drop() {
+	f.cancel()
+	<-f.done
+	if f.file != nil {
+		f.file.Close()
+	}
+}
+
+// fetchNext begins to fetch the volume after the open one.
+func (in *setReader) fetchNext(ctx context.Context) {
+	if len(in.records) == 0 {
+		return
+	}
+	record := in.records[0]
+	name, ok := in.set.volumes[record.Number]
+	if !ok {
+		return
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	f := &fetched{name: name, cancel: cancel, done: make(chan struct{})}
+	in.coming = f
+	go func() {
+		defer close(f.done)
+		f.file, f.err = in.repo.fetchVolume(ctx, name, record)
+	}()
 }
 
 // verify compares a stored object with the hashes in the manifest.
@@ -187,13 +252,20 @@ func (in *setReader) damaged(err error) error {
 }
 
 func (in *setReader) closeVolume() error {
+	if in.ahead != nil {
+		in.ahead.close()
+	}
 	err := in.file.Close()
-	in.file, in.tar, in.failed = nil, nil, nil
+	in.file, in.ahead, in.tar, in.failed = nil, nil, nil, nil
 	return err
 }
 
-// Close releases the open volume.
+// Close releases the open volume, and one that is being fetched.
 func (in *setReader) Close() error {
+	if in.coming != nil {
+		in.coming.drop()
+		in.coming = nil
+	}
 	if in.file == nil {
 		return nil
 	}

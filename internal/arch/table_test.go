@@ -24,10 +24,11 @@ func table() []rule {
 
 		{pkg: "engine", code: []string{"engine/storage", "engine/internal/*", "internal/atomicfile", "internal/secret"},
 			tests: []string{"engine/storage/driver", "engine/storage/driver/drivertest"}},
+		{pkg: "engine/internal/deflate"},
 		{pkg: "engine/internal/format"},
 		{pkg: "engine/internal/librsync"},
 		{pkg: "engine/internal/selection"},
-		{pkg: "engine/internal/pgp", code: []string{"internal/secret"}},
+		{pkg: "engine/internal/pgp", code: []string{"engine/internal/deflate", "internal/secret"}},
 		{pkg: "engine/storage", code: []string{"engine/storage/driver", "engine/storage/internal/*", "internal/secret"},
 			tests: []string{"engine/storage/driver/drivertest", "engine/storage/servertest"}},
 		{pkg: "engine/storage/driver"},

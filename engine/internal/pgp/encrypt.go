@@ -12,8 +12,8 @@ import (
 	"time"
 
 	"github.com/ProtonMail/go-crypto/openpgp/packet"
-	"github.com/klauspost/compress/zlib"
 
+	"github.com/purser-backup/purser/engine/internal/deflate"
 	"github.com/purser-backup/purser/internal/secret"
 )
 
@@ -44,6 +44,8 @@ type EncryptOptions struct {
 	// Rand is the source of all randomness, Now the clock. Both are needed.
 	Rand io.Reader
 	Now  func() time.Time
+	// Pool is what messages are compressed with. Nil is one of one worker.
+	Pool *deflate.Pool
 }
 
 // An Encryptor writes messages to one passphrase or to public keys, signed or
@@ -56,6 +58,7 @@ type Encryptor struct {
 	signer     *packet.PrivateKey // nil for none
 	rand       io.Reader
 	now        func() time.Time
+	pool       *deflate.Pool
 }
 
 type recipient struct {
@@ -74,7 +77,10 @@ type phraseKey struct {
 // which is an ErrWrongKey. Neither recipients nor passphrase is ErrWrongKey. Of
 // a recipient the secret key isn't needed.
 func NewEncryptor(o EncryptOptions) (*Encryptor, error) {
-	e := &Encryptor{rand: o.Rand, now: o.Now}
+	e := &Encryptor{rand: o.Rand, now: o.Now, pool: o.Pool}
+	if e.pool == nil {
+		e.pool = deflate.NewPool(1)
+	}
 	now := o.Now()
 	for i, name := range append(append([]string(nil), o.Recipients...), o.Hidden...) {
 		key, err := o.Keyring.recipient(name, now)
@@ -137,12 +143,12 @@ func (e *Encryptor) Encrypt(w io.Writer) (io.WriteCloser, error) {
 	if _, err := compressed.Write([]byte{compressZLIB}); err != nil {
 		return nil, err
 	}
-	deflate, err := zlib.NewWriterLevel(compressed, zlib.BestSpeed)
+	plain, err := e.pool.NewZlib(compressed)
 	if err != nil {
 		return nil, err
 	}
-	m := &messageWriter{layers: []io.Closer{deflate, compressed, protected}}
-	if err := e.openContent(m, deflate); err != nil {
+	m := &messageWriter{layers: []io.Closer{plain, compressed, protected}}
+	if err := e.openContent(m, plain); err != nil {
 		return nil, err
 	}
 	return m, nil

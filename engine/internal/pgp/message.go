@@ -97,17 +97,27 @@ type messageReader struct {
 
 // findLiteral descends to the literal packet.
 func (m *messageReader) findLiteral() error {
-	m.packets = packet.NewReader(m.protected)
+	in := bufio.NewReaderSize(m.protected, readLen)
+	m.packets = packet.NewReader(in)
 	for {
+		if isCompressed(in) {
+			plain, err := openCompressed(in)
+			if err != nil {
+				return corrupt("read message: %w", err)
+			}
+			if in, err = m.descend(plain); err != nil {
+				return err
+			}
+			continue
+		}
 		p, err := m.packets.Next()
 		if err != nil {
 			return corrupt("read message: %w", noEOF(err))
 		}
 		switch p := p.(type) {
-		case *packet.Compressed:
-			m.layers = append(m.layers, p.Body)
-			if err := m.packets.Push(p.Body); err != nil {
-				return corrupt("read message: %w", err)
+		case *packet.Compressed: // behind a marker, which go-crypto passes over
+			if in, err = m.descend(p.Body); err != nil {
+				return err
 			}
 		case *packet.OnePassSignature:
 			m.check.announced(p)
@@ -119,6 +129,16 @@ func (m *messageReader) findLiteral() error {
 			return corrupt("message holds a packet of type %T", p)
 		}
 	}
+}
+
+// descend makes the content of a compressed packet what is read next.
+func (m *messageReader) descend(plain io.Reader) (*bufio.Reader, error) {
+	m.layers = append(m.layers, plain)
+	in := bufio.NewReaderSize(plain, readLen)
+	if err := m.packets.Push(in); err != nil {
+		return nil, corrupt("read message: %w", err)
+	}
+	return in, nil
 }
 
 func (m *messageReader) Read(b []byte) (int, error) {

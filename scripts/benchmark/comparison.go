@@ -1,0 +1,104 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+)
+
+// The steps that are compared.
+const (
+	full      = "full"
+	unchanged = "nothing changed"
+	increment = "increment"
+	restore   = "restore"
+)
+
+var steps = []string{full, unchanged, increment, restore}
+
+// results holds the samples of each step and tool.
+type results map[string]map[string][]sample
+
+func (r results) add(step, name string, s sample) {
+	if r[step] == nil {
+		r[step] = map[string][]sample{}
+	}
+	r[step][name] = append(r[step][name], s)
+}
+
+// comparison runs every tool through every step.
+func comparison(ctx context.Context, s *settings) error {
+	scale := int64(s.size)
+	d := &dataset{dir: filepath.Join(s.dir, "source"), dump: 6e6 * scale, random: 32e5 * scale, texts: 200 * s.size}
+	all := chosen(s)
+	if err := free(s.dir, (4+int64(len(all)))*(d.dump+d.random+int64(d.texts)*4096)); err != nil {
+		return err
+	}
+	got := results{}
+	for i := range s.runs {
+		fmt.Fprintf(os.Stderr, "run %d of %d\n", i+1, s.runs)
+		if err := round(ctx, s, d, all, got); err != nil {
+			return err
+		}
+	}
+	var names []string
+	for _, t := range all {
+		names = append(names, t.name)
+	}
+	fmt.Printf("\ndata: a dump of %d MB, %d MB that don't compress, %d small files; medians of %d\n",
+		d.dump/1e6, d.random/1e6, d.texts, s.runs)
+	for _, step := range steps {
+		got.print(os.Stdout, step, names)
+	}
+	got.judge(os.Stdout, names)
+	return nil
+}
+
+// round takes all tools through the steps once, on the same tree.
+func round(ctx context.Context, s *settings, d *dataset, all []tool, got results) error {
+	if err := os.RemoveAll(d.dir); err != nil {
+		return err
+	}
+	if err := d.make(); err != nil {
+		return fmt.Errorf("make the data: %w", err)
+	}
+	target := filepath.Join(s.dir, "restored")
+	for _, step := range steps {
+		if step == increment {
+			if err := d.change(); err != nil {
+				return fmt.Errorf("change the data: %w", err)
+			}
+		}
+		for i := range all {
+			t := &all[i]
+			if step == full {
+				if err := t.begin(ctx, d.dir); err != nil {
+					return err
+				}
+			}
+			if err := warm(d.dir); err != nil {
+				return err
+			}
+			took, err := t.step(ctx, step, d.dir, target)
+			if err != nil {
+				return err
+			}
+			got.add(step, t.name, took)
+			fmt.Fprintf(os.Stderr, "  %-16s %-10s %7.2f s\n", step, t.name, took.wall.Seconds())
+		}
+	}
+	for i := range all {
+		if err := os.RemoveAll(all[i].home); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (t *tool) step(ctx context.Context, step, source, target string) (sample, error) {
+	if step == restore {
+		return t.back(ctx, source, target)
+	}
+	return t.run(ctx, source, t.backup)
+}
