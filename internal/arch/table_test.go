@@ -63,6 +63,8 @@ func table() []rule {
 		{pkg: "internal/schedule"},
 		{pkg: "internal/secret"},
 		{pkg: "internal/stackexport"},
+
+		{pkg: "scripts/benchmark"},
 	}
 }
 
