@@ -286,13 +286,15 @@ func (s *sourceReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// signatureParams chooses the lengths of a signature: blocks that grow with the
-// root of the file's size, so that its signature, which is stored with each
-// change, and what a change stores too much stay in proportion; at most 2^20 of
-// them; all 16 bytes of the strong sum (FORMAT.md "Signatures").
+// signatureParams chooses the lengths of a signature: duplicity's block length
+// for files up to 150 MB, then blocks that grow with the root of the file's
+// size, so that its signature, which is stored with each change, and what a
+// change stores too much stay in proportion; at most 2^20 of them; all 16 bytes
+// of the strong sum (FORMAT.md "Signatures").
 func signatureParams(size int64) librsync.Params {
 	const unit, maxBlocks = 512, 1 << 20
-	block := unit * max(1, int64(math.Sqrt(float64(size))/(6*unit)+0.5))
+	block := min(max(size/1024000*unit, unit), 2048)
+	block = max(block, int64(math.Sqrt(float64(size))/(6*unit)+0.5)*unit)
 	if size/block > maxBlocks {
 		block = (size/maxBlocks/unit + 1) * unit
 	}
