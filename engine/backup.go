@@ -278,6 +278,7 @@ func (r *Repository) write(ctx context.Context, p *plan, src Source, unreadable 
 		return BackupResult{}, err
 	}
 	defer w.sigs.file.Close()
+	defer w.index.cancel()
 	entries := make(chan Entry, 64)
 	g.Go(func() error {
 		defer close(entries)
@@ -289,6 +290,7 @@ func (r *Repository) write(ctx context.Context, p *plan, src Source, unreadable 
 	}
 	if w.count == 0 {
 		w.res.Unchanged = true
+		w.keepIndex()
 		return w.res, r.archive.clearNote()
 	}
 	return w.commit(ctx)

@@ -25,6 +25,7 @@ func (w *setWriter) compare(ctx context.Context, entries <-chan Entry, unreadabl
 		return err
 	}
 	defer h.Close()
+	w.indexed = h.index != nil
 	prev, err := h.next()
 	if err != nil {
 		return err
@@ -59,6 +60,11 @@ func (w *setWriter) compare(ctx context.Context, entries <-chan Entry, unreadabl
 		if e.Err != nil {
 			kept = &e.Path
 		} else if known {
+			if !w.index.dealt(e.Path) { // nothing was written: it is as it was
+				if err := w.index.add(prev); err != nil {
+					return err
+				}
+			}
 			if prev, err = h.next(); err != nil {
 				return err
 			}
@@ -81,6 +87,8 @@ func (w *setWriter) gone(ctx context.Context, h *history, prev *format.Header, p
 			if err := w.delete(ctx, prev); err != nil {
 				return nil, err
 			}
+		} else if err := w.index.add(prev); err != nil {
+			return nil, err
 		}
 		next, err := h.next()
 		if err != nil {
@@ -113,12 +121,16 @@ func (w *setWriter) change(ctx context.Context, e *Entry, prev *format.Header, h
 	if e.Type != format.File || prev.Type != format.File || prev.Op != format.Signature || prev.Size == 0 {
 		return w.store(ctx, e, format.Snapshot, nil, prev)
 	}
-	sig, err := librsync.ReadSignature(h.signature())
+	old, file, err := h.signature()
+	if err != nil {
+		return err
+	}
+	sig, err := librsync.ReadSignature(old)
 	if err == nil {
 		err = w.store(ctx, e, format.Diff, sig, prev)
 	}
 	if errors.Is(err, librsync.ErrCorrupt) {
-		return &badCopy{h.cur.path, fmt.Errorf("signature of %q: %w", e.Path, err)}
+		return &badCopy{file, fmt.Errorf("signature of %q: %w", e.Path, err)}
 	}
 	return err
 }
