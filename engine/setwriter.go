@@ -62,10 +62,6 @@ func (r *Repository) newSetWriter(p *plan, g *errgroup.Group) (*setWriter, error
 	w := &setWriter{repo: r, plan: p, group: g, slots: make(chan struct{}, cmp.Or(r.opt.Volumes, 3)), count: len(p.volumes)}
 	w.partial.sum = xxhash.New()
 	w.progress = progress{Hostname: p.hostname, Localdir: p.localdir, Volumes: slices.Clone(p.volumes)}
-	var err error
-	if w.progress.Sample, err = p.codec.sample(); err != nil {
-		return nil, err
-	}
 	var signatures int64
 	if len(p.volumes) > 0 {
 		w.from = &p.volumes[len(p.volumes)-1].End
@@ -76,6 +72,7 @@ func (r *Repository) newSetWriter(p *plan, g *errgroup.Group) (*setWriter, error
 			w.done = &done
 		}
 	}
+	var err error
 	if w.sigs, err = openSigWriter(r.archive.signaturesPath(), signatures); err != nil {
 		return nil, err
 	}
