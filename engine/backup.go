@@ -286,6 +286,7 @@ func (r *Repository) write(ctx context.Context, p *plan, src Source, unreadable 
 			r.opt.Warn("the lease on the target is left to run out", "error", err)
 		}
 	}()
+	defer w.index.cancel()
 	entries := make(chan Entry, 64)
 	g.Go(func() error {
 		defer close(entries)
@@ -297,6 +298,7 @@ func (r *Repository) write(ctx context.Context, p *plan, src Source, unreadable 
 	}
 	if w.count == 0 {
 		w.res.Unchanged = true
+		w.keepIndex()
 		return w.res, r.archive.clearNote()
 	}
 	return w.commit(ctx)

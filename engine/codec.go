@@ -52,7 +52,7 @@ func (r *Repository) newWriter() (*codec, error) {
 	}
 	c.encryptor, err = pgp.NewEncryptor(pgp.EncryptOptions{
 		Passphrase: o.Passphrase, Recipients: o.EncryptKeys, Hidden: o.HiddenKeys, SignKey: o.SignKey,
-		SignPassphrase: o.SignPassphrase, Keyring: r.keys, Rand: o.Rand, Now: o.Now, Pool: c.pool,
+		SignPassphrase: o.SignPassphrase, Keyring: r.keys, Rand: o.Rand, Now: o.Now, Pool: c.pool, Like: d,
 	})
 	return c, err
 }

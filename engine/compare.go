@@ -25,6 +25,7 @@ func (w *setWriter) compare(ctx context.Context, entries <-chan Entry, unreadabl
 		return err
 	}
 	defer h.Close()
+	w.indexed = h.index != nil
 	prev, err := h.next()
 	if err != nil {
 		return err
@@ -59,6 +60,11 @@ func (w *setWriter) compare(ctx context.Context, entries <-chan Entry, unreadabl
 		if e.Err != nil {
 			kept = &e.Path
 		} else if known {
+			if !w.index.dealt(e.Path) { // nothing was written: it is as it was
+				if err := w.index.add(prev); err != nil {
+					return err
+				}
+			}
 			if prev, err = h.next(); err != nil {
 				return err
 			}
@@ -81,6 +87,8 @@ func (w *setWriter) gone(ctx context.Context, h *history, prev *format.Header, p
 			if err := w.delete(ctx, prev); err != nil {
 				return nil, err
 			}
+		} else if err := w.index.add(prev); err != nil {
+			return nil, err
 		}
 		next, err := h.next()
 		if err != nil {
@@ -113,12 +121,16 @@ func (w *setWriter) change(ctx context.Context, e *Entry, prev *format.Header, h
 	if e.Type != format.File || prev.Type != format.File || prev.Op != format.Signature || prev.Size == 0 {
 		return w.store(ctx, e, format.Snapshot, nil, prev)
 	}
-	sig, err := librsync.ReadSignature(h.signature())
+	old, file, err := h.signature()
+	if err != nil {
+		return err
+	}
+	sig, err := librsync.ReadSignature(old)
 	if err == nil {
 		err = w.store(ctx, e, format.Diff, sig, prev)
 	}
 	if errors.Is(err, librsync.ErrCorrupt) {
-		return &badCopy{h.cur.path, fmt.Errorf("signature of %q: %w", e.Path, err)}
+		return &badCopy{file, fmt.Errorf("signature of %q: %w", e.Path, err)}
 	}
 	return err
 }
@@ -286,13 +298,15 @@ func (s *sourceReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// signatureParams chooses the lengths of a signature: blocks that grow with the
-// root of the file's size, so that its signature, which is stored with each
-// change, and what a change stores too much stay in proportion; at most 2^20 of
-// them; all 16 bytes of the strong sum (FORMAT.md "Signatures").
+// signatureParams chooses the lengths of a signature: duplicity's block length
+// for files up to 150 MB, then blocks that grow with the root of the file's
+// size, so that its signature, which is stored with each change, and what a
+// change stores too much stay in proportion; at most 2^20 of them; all 16 bytes
+// of the strong sum (FORMAT.md "Signatures").
 func signatureParams(size int64) librsync.Params {
 	const unit, maxBlocks = 512, 1 << 20
-	block := unit * max(1, int64(math.Sqrt(float64(size))/(6*unit)+0.5))
+	block := min(max(size/1024000*unit, unit), 2048)
+	block = max(block, int64(math.Sqrt(float64(size))/(6*unit)+0.5)*unit)
 	if size/block > maxBlocks {
 		block = (size/maxBlocks/unit + 1) * unit
 	}

@@ -14,6 +14,12 @@ import (
 type history struct {
 	inputs []*sigInput // oldest set first
 	cur    *sigInput   // holds the current entry
+
+	// With an index the inputs are opened only for a signature.
+	index *indexReader
+	at    *format.Header // of the index
+	open  func() (*history, error)
+	whole *history // what open has returned
 }
 
 // sigInput is one signature archive, positioned at an entry.
@@ -25,8 +31,23 @@ type sigInput struct {
 	last   *format.Header
 }
 
-// openHistory merges the cached signatures of the sets; none is an empty history.
+// openHistory merges the cached signatures of the sets, or takes the index of
+// them; no set is an empty history.
 func (r *Repository) openHistory(sets []Set) (*history, error) {
+	open := func() (*history, error) { return r.openSignatures(sets) }
+	if len(sets) > 0 {
+		key, err := r.archive.indexKey(sets, nil)
+		if err != nil {
+			return nil, fmt.Errorf("open signatures: %w", err)
+		}
+		if x := r.archive.openIndex(key); x != nil {
+			return &history{index: x, open: open}, nil
+		}
+	}
+	return open()
+}
+
+func (r *Repository) openSignatures(sets []Set) (*history, error) {
 	h := &history{}
 	for i := range sets {
 		name := *sets[i].signatures
@@ -64,6 +85,11 @@ func (in *sigInput) advance() error {
 // next moves to the next path that exists in the merged state. It returns nil
 // at the end. Until the next call, signature returns the entry's data.
 func (h *history) next() (*format.Header, error) {
+	if h.index != nil {
+		var err error
+		h.at, err = h.index.next()
+		return h.at, err
+	}
 	for {
 		if h.cur != nil {
 			if err := h.advance(h.cur.header.Path); err != nil {
@@ -102,8 +128,30 @@ func (h *history) smallest() *sigInput {
 	return best
 }
 
-// signature returns the librsync signature of the current entry.
-func (h *history) signature() io.Reader { return h.cur }
+// signature returns the librsync signature of the current entry, and the file
+// that it is in.
+func (h *history) signature() (sig io.Reader, file string, err error) {
+	if h.index == nil {
+		return h.cur, h.cur.path, nil
+	}
+	if h.whole == nil {
+		if h.whole, err = h.open(); err != nil {
+			return nil, "", err
+		}
+	}
+	for {
+		header, err := h.whole.next()
+		if err != nil {
+			return nil, "", err
+		}
+		if header == nil || format.Compare(header.Path, h.at.Path) > 0 {
+			return nil, "", &badCopy{h.index.path, fmt.Errorf("it has %q, and the signatures don't", h.at.Path)}
+		}
+		if header.Path == h.at.Path {
+			return h.whole.cur, h.whole.cur.path, nil
+		}
+	}
+}
 
 // Read reads the data of the current entry.
 func (in *sigInput) Read(p []byte) (int, error) {
@@ -117,6 +165,12 @@ func (in *sigInput) Read(p []byte) (int, error) {
 // Close releases the files.
 func (h *history) Close() error {
 	var err error
+	if h.index != nil {
+		err = h.index.file.Close()
+	}
+	if h.whole != nil {
+		err = errors.Join(err, h.whole.Close())
+	}
 	for _, in := range h.inputs {
 		err = errors.Join(err, in.file.Close())
 	}

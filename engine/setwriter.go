@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -36,6 +37,8 @@ type setWriter struct {
 	done    *string   // last object that is complete
 	partial partial
 	sigs    *sigWriter
+	index   *indexWriter // nil where the set is resumed: the walk doesn't see all of it
+	indexed bool         // the previous state came from an index
 	changes []format.Change
 
 	lease    *lease     // from the first volume on
@@ -60,10 +63,6 @@ func (r *Repository) newSetWriter(p *plan, g *errgroup.Group) (*setWriter, error
 	w := &setWriter{repo: r, plan: p, group: g, slots: make(chan struct{}, cmp.Or(r.opt.Volumes, 3)), count: len(p.volumes)}
 	w.partial.sum = xxhash.New()
 	w.progress = progress{Hostname: p.hostname, Localdir: p.localdir, Volumes: slices.Clone(p.volumes)}
-	var err error
-	if w.progress.Sample, err = p.codec.sample(); err != nil {
-		return nil, err
-	}
 	var signatures int64
 	if len(p.volumes) > 0 {
 		w.from = &p.volumes[len(p.volumes)-1].End
@@ -74,8 +73,16 @@ func (r *Repository) newSetWriter(p *plan, g *errgroup.Group) (*setWriter, error
 			w.done = &done
 		}
 	}
-	w.sigs, err = openSigWriter(r.archive.signaturesPath(), signatures)
-	return w, err
+	var err error
+	if w.sigs, err = openSigWriter(r.archive.signaturesPath(), signatures); err != nil {
+		return nil, err
+	}
+	if w.from == nil {
+		if w.index, err = r.archive.newIndex(); err != nil {
+			return nil, errors.Join(fmt.Errorf("make index: %w", err), w.sigs.file.Close())
+		}
+	}
+	return w, nil
 }
 
 // name is that of an object of the set.
@@ -107,6 +114,11 @@ func (w *setWriter) sign(h *format.Header, signature []byte) error {
 	entry := *h
 	entry.Size = int64(len(signature))
 	w.done, w.partial.pieces = &h.Path, 0
+	if h.Op == format.Deleted {
+		w.index.note(h.Path)
+	} else if err := w.index.add(&entry); err != nil {
+		return err
+	}
 	return w.sigs.add(&entry, signature)
 }
 
@@ -182,6 +194,7 @@ func (w *setWriter) commit(ctx context.Context) (BackupResult, error) {
 		s.Size += v.Size
 	}
 	w.res.Set, w.res.UploadedBytes = s, s.Size
+	w.keepIndex()
 	return w.res, w.repo.archive.clearNote()
 }
 

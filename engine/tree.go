@@ -36,12 +36,6 @@ type tree struct {
 	warned map[string]bool // of what can't be restored here, by kind
 }
 
-// openDir is a directory that still gets contents.
-type openDir struct {
-	rel    string
-	header *format.Header // nil if the archive has lost it
-}
-
 // linked is the first restored name of a hard-linked file.
 type linked struct {
 	rel    string
@@ -66,7 +60,11 @@ func (t *tree) Close() error {
 	if t.root == nil {
 		return nil
 	}
-	return t.root.Close()
+	var err error
+	for i := range t.open {
+		err = errors.Join(err, t.open[i].close())
+	}
+	return errors.Join(err, t.root.Close())
 }
 
 // begin opens the destination for its first object.
@@ -150,6 +148,9 @@ func (t *tree) imply(rel string) error {
 func (t *tree) leave() error {
 	d := t.open[len(t.open)-1]
 	t.open = t.open[:len(t.open)-1]
+	if err := d.close(); err != nil {
+		return fmt.Errorf("restore %s: %w", t.name(d.rel), err)
+	}
 	if d.header == nil {
 		return nil
 	}
@@ -184,9 +185,9 @@ func (t *tree) object(rel string, h *format.Header) error {
 		if rel != "" {
 			err = t.mkdir(rel)
 		}
-		t.open = append(t.open, openDir{rel, h})
+		t.open = append(t.open, openDir{rel: rel, header: h})
 	case h.Type == format.Symlink:
-		err = t.root.Symlink(h.Linkname, t.at(rel))
+		err = t.symlink(rel, h.Linkname)
 	default:
 		err = t.node(rel, h)
 	}
@@ -199,12 +200,24 @@ func (t *tree) object(rel string, h *format.Header) error {
 	return t.metadata(rel, h)
 }
 
+func (t *tree) symlink(rel, to string) error {
+	dir, name, err := t.place(rel)
+	if err != nil {
+		return err
+	}
+	return dir.Symlink(to, name)
+}
+
 // clear makes room for rel. Only what is asked to be replaced can be there.
 func (t *tree) clear(rel string) error {
 	if !t.opt.Overwrite {
 		return nil
 	}
-	if err := t.root.Remove(t.at(rel)); !errors.Is(err, fs.ErrNotExist) {
+	dir, name, err := t.place(rel)
+	if err != nil {
+		return err
+	}
+	if err := dir.Remove(name); !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	return nil
@@ -213,33 +226,26 @@ func (t *tree) clear(rel string) error {
 // mkdir makes a directory, or takes the one that may be replaced: never what a
 // symbolic link leads to.
 func (t *tree) mkdir(rel string) error {
-	err := t.root.Mkdir(t.at(rel), 0o700)
+	dir, name, err := t.place(rel)
+	if err != nil {
+		return err
+	}
+	err = dir.Mkdir(name, 0o700)
 	if !t.opt.Overwrite || !errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	info, err := t.root.Lstat(t.at(rel))
+	info, err := dir.Lstat(name)
 	if err != nil || info.IsDir() {
 		return err
 	}
-	if err := t.root.Remove(t.at(rel)); err != nil {
+	if err := dir.Remove(name); err != nil {
 		return err
 	}
-	return t.root.Mkdir(t.at(rel), 0o700)
+	return dir.Mkdir(name, 0o700)
 }
 
 // name is rel as the user sees it.
 func (t *tree) name(rel string) string { return filepath.Join(t.dest, rel) }
-
-// inParent calls do with the descriptor of rel's directory and rel's last name.
-func (t *tree) inParent(rel string, do func(dir *os.File, name string) error) error {
-	dir, name := path.Split(t.at(rel))
-	f, err := t.root.Open(path.Clean(dir))
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	return do(f, name)
-}
 
 func (t *tree) node(rel string, h *format.Header) error {
 	mode, dev := uint32(unix.S_IFIFO), 0
@@ -259,14 +265,18 @@ func (t *tree) file(rel string, fill func(io.Writer) (*format.Header, error)) er
 	if err := t.enter(rel, false); err != nil {
 		return err
 	}
-	name := t.at(rel)
+	dir, last, err := t.place(rel)
+	if err != nil {
+		return fmt.Errorf("restore %s: %w", t.name(rel), err)
+	}
+	name := last
 	if t.opt.Overwrite {
-		name = path.Join(path.Dir(name), partName) // what is there stays until the new file is whole
-		if err := t.root.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		name = partName // what is there stays until the new file is whole
+		if err := dir.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("restore %s: %w", t.name(rel), err)
 		}
 	}
-	f, err := t.root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	f, err := dir.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return fmt.Errorf("restore %s: %w", t.name(rel), err)
 	}
@@ -274,12 +284,12 @@ func (t *tree) file(rel string, fill func(io.Writer) (*format.Header, error)) er
 	h, err := fill(out)
 	if err != nil {
 		// What is left under its name shall be good.
-		return errors.Join(err, f.Close(), t.root.Remove(name))
+		return errors.Join(err, f.Close(), dir.Remove(name))
 	}
 	err = errors.Join(out.finish(), f.Close())
-	if err == nil && name != t.at(rel) {
+	if err == nil && name != last {
 		if err = t.clear(rel); err == nil {
-			err = t.root.Rename(name, t.at(rel))
+			err = dir.Rename(name, last)
 		}
 	}
 	if err != nil {
@@ -322,7 +332,11 @@ func (t *tree) metadata(rel string, h *format.Header) error {
 		return err
 	}
 	if h.Type != format.Symlink {
-		if err := t.root.Chmod(t.at(rel), fileMode(h.Mode)); err != nil {
+		dir, name, err := t.place(rel)
+		if err == nil {
+			err = dir.Chmod(name, fileMode(h.Mode))
+		}
+		if err != nil {
 			return fmt.Errorf("restore mode of %s: %w", t.name(rel), err)
 		}
 	}
@@ -354,7 +368,10 @@ func (t *tree) chown(rel string, h *format.Header) error {
 		uid = localID(t.ids.uids, h.User, h.UID, lookupUID)
 		gid = localID(t.ids.gids, h.Group, h.GID, lookupGID)
 	}
-	err := t.root.Lchown(t.at(rel), uid, gid)
+	dir, name, err := t.place(rel)
+	if err == nil {
+		err = dir.Lchown(name, uid, gid)
+	}
 	if errors.Is(err, fs.ErrPermission) {
 		t.warnOnce("owners", rel, err)
 		return nil

@@ -23,10 +23,13 @@ type volume struct {
 // new volume to the target.
 func (w *setWriter) startVolume(ctx context.Context) error {
 	if w.count == len(w.plan.volumes) {
+		var err error
+		if w.progress.Sample, err = w.plan.codec.sample(); err != nil {
+			return err
+		}
 		if err := w.repo.archive.writeNote(&w.progress, w.plan.set); err != nil {
 			return err
 		}
-		var err error
 		if w.lease, err = w.repo.acquireLease(ctx); err != nil {
 			return err
 		}

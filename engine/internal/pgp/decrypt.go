@@ -240,7 +240,7 @@ func (d *Decryptor) sessionKey(body []byte) (id byte, key []byte, ok bool) {
 func (d *Decryptor) derived(params []byte, length int, derive func(out, in []byte)) []byte {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	name := string(params) + string(byte(length))
+	name := derivation(params, length)
 	key, ok := d.keys[name]
 	if !ok {
 		key = make([]byte, length)
@@ -249,6 +249,28 @@ func (d *Decryptor) derived(params []byte, length int, derive func(out, in []byt
 	}
 	return key
 }
+
+// phraseKey returns a key that was derived just as an Encryptor derives one,
+// nil if there is none.
+func (d *Decryptor) phraseKey() *phraseKey {
+	if d == nil {
+		return nil
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for name, key := range d.keys {
+		k := new(phraseKey)
+		copy(k.salt[:], name[min(2, len(name)):])
+		if name == derivation(k.params(), keyLen) {
+			copy(k.key[:], key)
+			return k
+		}
+	}
+	return nil
+}
+
+// derivation names a derived key by all that it depends on, but the passphrase.
+func derivation(params []byte, length int) string { return string(params) + string(rune(length)) }
 
 // tryNamed tries the secret key that a session key names. If that is there and
 // doesn't fit, the message is damaged.

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"sync"
 	"time"
 
 	"github.com/ProtonMail/go-crypto/openpgp/packet"
@@ -46,14 +47,18 @@ type EncryptOptions struct {
 	Now  func() time.Time
 	// Pool is what messages are compressed with. Nil is one of one worker.
 	Pool *deflate.Pool
+	// Like reads with the same Passphrase. What it has derived from that to read
+	// earlier messages is used for the new ones too, so that a reader of all of
+	// them needs the slow derivation once. It may be nil.
+	Like *Decryptor
 }
 
 // An Encryptor writes messages to one passphrase or to public keys, signed or
-// not. What is slow or can fail for want of a key happened when it was made;
-// every message has a random session key of its own. It may be used by several
+// not. What can fail for want of a key happened when it was made; the first
+// message to a passphrase takes the time to derive its key. Every message has a random session key of its own. It may be used by several
 // goroutines if its source of randomness may.
 type Encryptor struct {
-	phrase     *phraseKey // nil if there are recipients
+	phrase     func() (*phraseKey, error) // nil if there are recipients
 	recipients []recipient
 	signer     *packet.PrivateKey // nil for none
 	rand       io.Reader
@@ -102,9 +107,16 @@ func NewEncryptor(o EncryptOptions) (*Encryptor, error) {
 	if len(e.recipients) > 0 {
 		return e, nil
 	}
-	var err error
-	e.phrase, err = newPhraseKey(o.Passphrase, o.Rand)
-	return e, err
+	if len(phrase(o.Passphrase)) == 0 {
+		return nil, ErrWrongKey
+	}
+	e.phrase = sync.OnceValues(func() (*phraseKey, error) {
+		if k := o.Like.phraseKey(); k != nil {
+			return k, nil
+		}
+		return newPhraseKey(o.Passphrase, o.Rand)
+	})
+	return e, nil
 }
 
 // NewPassphraseEncryptor is NewEncryptor with a passphrase and no keys.
@@ -113,15 +125,11 @@ func NewPassphraseEncryptor(pass secret.String, rand io.Reader, now func() time.
 }
 
 func newPhraseKey(pass secret.String, rand io.Reader) (*phraseKey, error) {
-	in := phrase(pass)
-	if len(in) == 0 {
-		return nil, ErrWrongKey
-	}
 	k := new(phraseKey)
 	if _, err := io.ReadFull(rand, k.salt[:]); err != nil {
 		return nil, fmt.Errorf("draw salt: %w", err)
 	}
-	iterated(k.key[:], sha256.New(), in, k.salt[:], s2kCount)
+	iterated(k.key[:], sha256.New(), phrase(pass), k.salt[:], s2kCount)
 	return k, nil
 }
 
@@ -179,7 +187,11 @@ func (e *Encryptor) openContent(m *messageWriter, w io.Writer) error {
 // writeESKs writes the session key for the passphrase or for every recipient.
 func (e *Encryptor) writeESKs(w io.Writer, session []byte) error {
 	if e.phrase != nil {
-		return e.phrase.writeESK(w, session)
+		k, err := e.phrase()
+		if err != nil {
+			return err
+		}
+		return k.writeESK(w, session)
 	}
 	if len(e.recipients) == 0 {
 		return errors.New("nobody to encrypt to")
@@ -194,6 +206,11 @@ func (e *Encryptor) writeESKs(w io.Writer, session []byte) error {
 	return nil
 }
 
+// params tell how the key is derived (RFC 4880, 3.7.1.3).
+func (k *phraseKey) params() []byte {
+	return append(append([]byte{3, hashSHA256}, k.salt[:]...), s2kCountCoded)
+}
+
 // writeESK writes the session key, encrypted with the passphrase's key (RFC
 // 4880, 5.3).
 func (k *phraseKey) writeESK(w io.Writer, session []byte) error {
@@ -201,9 +218,7 @@ func (k *phraseKey) writeESK(w io.Writer, session []byte) error {
 	if err != nil {
 		return err
 	}
-	body := []byte{4, cipherAES256, 3, hashSHA256}
-	body = append(body, k.salt[:]...)
-	body = append(body, s2kCountCoded)
+	body := append([]byte{4, cipherAES256}, k.params()...)
 	sealed := append([]byte{cipherAES256}, session...)
 	cfbEncrypter(block).XORKeyStream(sealed, sealed)
 	body = append(body, sealed...)
