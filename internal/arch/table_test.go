@@ -34,6 +34,8 @@ func table() []rule {
 		{pkg: "engine/storage/driver/drivertest", code: []string{"engine/storage/driver"}},
 		{pkg: "engine/storage/internal/file", code: []string{"engine/storage/driver", "internal/atomicfile"},
 			tests: []string{"engine/storage/driver/drivertest"}},
+		{pkg: "engine/storage/internal/ftp", code: []string{"engine/storage/driver", "engine/storage/internal/network", "internal/secret"},
+			tests: []string{"engine/storage/driver/drivertest", "engine/storage/servertest"}},
 		{pkg: "engine/storage/internal/network", code: []string{"engine/storage/driver"}},
 		{pkg: "engine/storage/internal/s3", code: []string{"engine/storage/driver", "engine/storage/internal/network", "internal/secret"},
 			tests: []string{"engine/storage/driver/drivertest", "engine/storage/servertest"}},
