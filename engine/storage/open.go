@@ -36,7 +36,8 @@ func schemes() []scheme {
 		{name: "ftp", example: "ftp://user@host/folder", open: openFTP},
 		{name: "ftps", example: "ftps://user@host/folder", open: openFTPS},
 		{name: "ftpes", open: openFTPS},
-		{name: "webdav"}, {name: "webdavs"},
+		{name: "webdav", example: "webdav://user@host/folder", open: openWebDAV},
+		{name: "webdavs", example: "webdavs://user@host/folder", open: openWebDAVS},
 		{name: "rsync"}, {name: "rclone"}, {name: "multi"},
 	}
 }

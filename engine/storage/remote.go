@@ -9,6 +9,7 @@ import (
 	"github.com/purser-backup/purser/engine/storage/driver"
 	"github.com/purser-backup/purser/engine/storage/internal/ftp"
 	"github.com/purser-backup/purser/engine/storage/internal/sftp"
+	"github.com/purser-backup/purser/engine/storage/internal/webdav"
 	"github.com/purser-backup/purser/internal/secret"
 )
 
@@ -112,3 +113,21 @@ func openFTPWith(ctx context.Context, rest string, o Options, security ftp.Secur
 
 // implicitPort is where servers of FTP begin with TLS.
 const implicitPort = 990
+
+// openWebDAV opens webdav://, without TLS.
+func openWebDAV(ctx context.Context, rest string, o Options) (driver.Backend, error) {
+	return openWebDAVWith(ctx, rest, o, true)
+}
+
+// openWebDAVS opens webdavs://, over TLS.
+func openWebDAVS(ctx context.Context, rest string, o Options) (driver.Backend, error) {
+	return openWebDAVWith(ctx, rest, o, false)
+}
+
+func openWebDAVWith(ctx context.Context, rest string, o Options, plain bool) (driver.Backend, error) {
+	r, err := parseRemote(rest, o)
+	if err != nil {
+		return nil, err
+	}
+	return webdav.Open(ctx, webdav.Location{User: r.user, Password: r.password, Host: r.host, Port: r.port, Path: r.path, Plain: plain}, o.TLS, o.Now)
+}

@@ -41,6 +41,8 @@ func table() []rule {
 			tests: []string{"engine/storage/driver/drivertest", "engine/storage/servertest"}},
 		{pkg: "engine/storage/internal/sftp", code: []string{"engine/storage/driver", "engine/storage/internal/network", "internal/secret"},
 			tests: []string{"engine/storage/driver/drivertest", "engine/storage/servertest"}},
+		{pkg: "engine/storage/internal/webdav", code: []string{"engine/storage/driver", "engine/storage/internal/network", "internal/secret"},
+			tests: []string{"engine/storage/driver/drivertest", "engine/storage/servertest"}},
 		{pkg: "engine/storage/servertest"},
 
 		{pkg: "internal/arch"},
@@ -73,7 +75,6 @@ func owners() map[string][]string {
 		"github.com/pkg/sftp":                  {"engine/storage/internal/sftp"},
 		"golang.org/x/crypto/ssh":              {"engine/storage/internal/sftp"},
 		"github.com/jlaffaye/ftp":              {"engine/storage/internal/ftp"},
-		"github.com/studio-b12/gowebdav":       {"engine/storage/internal/webdav"},
 		"github.com/rancher/go-rancher":        {"internal/rancher"},
 		"github.com/robfig/cron":               {"internal/schedule"},
 		"github.com/kelseyhightower/envconfig": {"internal/config"},
