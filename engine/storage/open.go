@@ -33,8 +33,11 @@ func schemes() []scheme {
 		{name: "s3+http", open: openS3Bucket}, // of duplicity before 2.0
 		{name: "sftp", example: "sftp://user@host/folder", open: openSFTP},
 		{name: "scp", open: openSFTP}, // of which duplicity makes SFTP, too
-		{name: "ftp"}, {name: "ftps"}, {name: "ftpes"},
-		{name: "webdav"}, {name: "webdavs"},
+		{name: "ftp", example: "ftp://user@host/folder", open: openFTP},
+		{name: "ftps", example: "ftps://user@host/folder", open: openFTPS},
+		{name: "ftpes", open: openFTPS},
+		{name: "webdav", example: "webdav://user@host/folder", open: openWebDAV},
+		{name: "webdavs", example: "webdavs://user@host/folder", open: openWebDAVS},
 		{name: "rsync"}, {name: "rclone"}, {name: "multi"},
 	}
 }

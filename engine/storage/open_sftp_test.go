@@ -1,7 +1,9 @@
 package storage_test
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -9,6 +11,7 @@ import (
 
 	"github.com/purser-backup/purser/engine/storage"
 	"github.com/purser-backup/purser/engine/storage/servertest"
+	"github.com/purser-backup/purser/internal/secret"
 )
 
 // Each URL leads where it leads duplicity, whose objects are then seen.
@@ -51,6 +54,54 @@ func TestOpenSFTP(t *testing.T) {
 		}
 		if err := store.Close(); err != nil {
 			t.Error(err)
+		}
+	}
+}
+
+// Without a folder and a slash a URL leads where a login does; with a slash to
+// the root, where this user can't write.
+func TestOpenSFTPHome(t *testing.T) {
+	s := servertest.SSHD(t, "PasswordAuthentication yes")
+	user, home := servertest.NewUser(t, "let me in")
+	own := t.TempDir()
+	if err := errors.Join(os.Mkdir(filepath.Join(own, ".ssh"), 0o700), os.Symlink(s.KnownHosts, filepath.Join(own, ".ssh/known_hosts"))); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("HOME", own)
+	t.Setenv("FTP_PASSWORD", "let me in")
+	for i, end := range []string{"", "/rel/"} {
+		url := "sftp://" + user + "@" + s.Addr() + end
+		o := storage.Options{Password: secret.New("let me in"), SSH: storage.SSH{KnownHosts: []string{s.KnownHosts}}, Retries: -1}
+		duplicity(t, url, t.TempDir())
+		wantDuplicitys(t, url, o)
+		if found, err := filepath.Glob(filepath.Join(home, end, "*.manifest")); err != nil || len(found) != 1 {
+			t.Errorf("%d: %q, %v", i, found, err)
+		}
+		removeAll(t, home)
+	}
+	url := "sftp://" + user + "@" + s.Addr() + "/"
+	store, err := storage.Open(t.Context(), url, storage.Options{Password: secret.New("let me in"), SSH: storage.SSH{KnownHosts: []string{s.KnownHosts}}, Retries: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := put(t.Context(), store, "object", "x"); !errors.Is(err, fs.ErrPermission) || !strings.Contains(hintOf(err), "the folder /") {
+		t.Errorf("the root: %v", err)
+	}
+	if err := store.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// removeAll empties a folder.
+func removeAll(t *testing.T, dir string) {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		if err := os.RemoveAll(filepath.Join(dir, e.Name())); err != nil {
+			t.Fatal(err)
 		}
 	}
 }

@@ -73,7 +73,7 @@ func duplicity(t *testing.T, url, archive string, options ...string) {
 	args := append([]string{"full", "--no-encryption", "--num-retries", "1", "--archive-dir", archive, t.TempDir(), url}, options...)
 	cmd := exec.CommandContext(t.Context(), "duplicity", args...)
 	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("duplicity: %v\n%s", err, out)
+		t.Fatalf("duplicity to %s: %v\n%s", storage.Redact(url), err, out)
 	}
 }
 

@@ -70,6 +70,9 @@ func targetOptions() []option {
 		{name: "--sftp-command", values: 1, needless: "no other program runs"},
 		{name: "--use-scp", needless: "the server's SFTP is used"}, // until 0.7
 
+		{name: "--ftp-passive", needless: "transfers are always passive"},
+		{name: "--ftp-regular", refused: "transfers are always passive; take the option out"},
+
 		text("--ssl-cacert-file", func(c *Config) *string { return &c.Target.CAFile }),
 		text("--ssl-cacert-path", func(c *Config) *string { return &c.Target.CAPath }),
 		flag("--ssl-no-check-certificate", func(c *Config) *bool { return &c.Target.Insecure }),
@@ -78,12 +81,7 @@ func targetOptions() []option {
 
 // refusedTargets are the options for targets that are yet to come.
 func refusedTargets() []option {
-	const (
-		ftp = "targets over FTP are not supported yet"
-	)
 	return []option{
-		{name: "--ftp-passive", refused: ftp},
-		{name: "--ftp-regular", refused: ftp},
 		{name: "--gio", refused: "targets over GIO are not supported; take the option out"},
 		{name: "--rsync-options", values: 1, refused: "targets over rsync are not supported yet"},
 		{name: "--s3-kms-grant", values: 1, refused: "give the rights in the key's policy; take the option out"},

@@ -54,6 +54,9 @@ func (b *body) Read(p []byte) (int, error) {
 		if err := b.checkEnd(); err != nil {
 			return 0, err
 		}
+		if err := b.ctx.Err(); err != nil {
+			return 0, err // cancelled meanwhile: the target must not have it all
+		}
 		return n, nil
 	case err == io.EOF:
 		return n, Permanent(fmt.Errorf("%w: %d of %d bytes came: %w", ErrBody, b.read, b.size, io.ErrUnexpectedEOF))

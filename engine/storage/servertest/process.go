@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -38,6 +39,17 @@ func (s *Server) Stop() {
 	// The whole group: some servers leave the work to children.
 	_ = syscall.Kill(-s.cmd.Process.Pid, syscall.SIGKILL) // gone already: fine
 	<-s.done
+}
+
+// Cut ends all connections at once, and the server goes on. It is for servers
+// that have a process for each.
+func (s *Server) Cut(t *testing.T) {
+	t.Helper()
+	children := strings.Fields(run(t, "pgrep", "--parent", strconv.Itoa(s.cmd.Process.Pid)))
+	if len(children) == 0 {
+		t.Fatal("there is no connection to cut")
+	}
+	run(t, "kill", append([]string{"-KILL"}, children...)...)
 }
 
 // start runs a server and waits until it takes connections. It ends with the test.

@@ -66,17 +66,30 @@ MaxStartups 100
 func NewUser(t *testing.T, password string) (name, home string) {
 	t.Helper()
 	name = fmt.Sprintf("pt%d", os.Getpid())
-	home = t.TempDir()
-	for path := home; path != "/" && path != os.TempDir(); path = filepath.Dir(path) {
-		if err := os.Chmod(path, 0o755); err != nil {
-			t.Fatal(err)
-		}
-	}
+	home = openDir(t)
 	hash := strings.TrimSpace(run(t, "openssl", "passwd", "-6", password))
 	run(t, "useradd", "--no-create-home", "--home-dir", home, "--shell", "/bin/sh", "--password", hash, name)
 	t.Cleanup(func() { run(t, "userdel", name) })
 	run(t, "chown", name, home)
 	return name, home
+}
+
+// openDir makes a directory that other users reach: the tests' own may be hidden.
+func openDir(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("/var/tmp", "purser-test-")
+	if err == nil {
+		err = os.Chmod(dir, 0o755)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Error(err)
+		}
+	})
+	return dir
 }
 
 func run(t *testing.T, name string, args ...string) string {
@@ -115,14 +128,4 @@ func Agent(t *testing.T, key string) string {
 		return add.Run() == nil
 	})
 	return socket
-}
-
-// Cut ends all connections at once, and the server goes on.
-func (s *SSH) Cut(t *testing.T) {
-	t.Helper()
-	children := strings.Fields(run(t, "pgrep", "--parent", fmt.Sprint(s.cmd.Process.Pid)))
-	if len(children) == 0 {
-		t.Fatal("there is no connection to cut")
-	}
-	run(t, "kill", append([]string{"-KILL"}, children...)...)
 }

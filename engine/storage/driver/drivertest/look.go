@@ -207,6 +207,9 @@ func testOverlapping(t *testing.T, s *suite) {
 			}
 			return nil
 		})
+		if s.target.MixedReads {
+			continue
+		}
 		g.Go(func() error {
 			for range 10 {
 				got, err := readAll(t.Context(), s.b, "object")
@@ -222,6 +225,9 @@ func testOverlapping(t *testing.T, s *suite) {
 	}
 	if err := g.Wait(); err != nil {
 		t.Fatal(err)
+	}
+	if got := read(t, s.b, "object"); !slices.ContainsFunc(versions, func(v []byte) bool { return bytes.Equal(v, got) }) {
+		t.Errorf("in the end: %d bytes of no version", len(got))
 	}
 	s.wantNames(t, "object")
 }

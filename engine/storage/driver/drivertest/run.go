@@ -25,6 +25,9 @@ type Target struct {
 	// Names lists the files at the top of the place, past the driver, unfinished
 	// uploads too. nil if the test can't.
 	Names func(t *testing.T) []string
+	// MixedReads says that the server itself may give parts of two versions to
+	// who reads an object while it is overwritten. Then that is not checked.
+	MixedReads bool
 }
 
 // Run proves the contract with nothing but open, which gives a client of
