@@ -2,7 +2,6 @@ package daemon
 
 import (
 	"context"
-	"path"
 	"slices"
 	"time"
 
@@ -104,7 +103,7 @@ func (r *run) restoreDump(ctx context.Context, dir string, o LoadOptions) (t tim
 	}
 	defer func() { err = join(err, repo.Close()) }()
 	// What the archive says of owners may not be for the one-shot to read.
-	res, err := repo.Restore(ctx, dir, engine.RestoreOptions{Time: o.Time, Path: path.Join("dump", o.Service), NoOwner: true})
+	res, err := repo.Restore(ctx, dir, engine.RestoreOptions{Time: o.Time, Path: dumpPath(o.Service), NoOwner: true})
 	if err != nil {
 		return time.Time{}, err
 	}

@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -379,4 +380,23 @@ func (r *ranch) seen(t *testing.T, after string, want ...string) {
 		}
 		return err == nil && slices.Equal(got, want)
 	})
+}
+
+// Without dumps of services, stacks are exported without Docker, and Rancher's
+// own database is dumped by itself.
+func TestRunOfRanchersOwnDataOnly(t *testing.T) {
+	r := newRanch(t, "BACKUP_MODULE_DATABASE=false")
+	r.engine.down = errors.New("there is no Engine")
+	r.run(t, Complete)
+	if got := r.restored(t, "rancher/shop/rancher-compose.yml"); got != "version: '2'\r\n" {
+		t.Errorf("restored: %q", got)
+	}
+	r = newRanch(t, "BACKUP_MODULE_DATABASE=false", "BACKUP_MODULE_STACK=false", "BACKUP_RANCHER_DB_HOST=db.example", "BACKUP_RANCHER_DB_PASSWORD="+databasePassword)
+	record := r.run(t, Incomplete, "dump of .rancher/database: check") // this Engine writes no dump of a database
+	if len(record.Services) != 1 || r.server.Asked("") != 0 {
+		t.Errorf("services %+v, requests %q", record.Services, r.server.Requests())
+	}
+	r.noSecrets(t)
+	r = newRanch(t, "BACKUP_RANCHER_DB_HOST=db.example")
+	r.run(t, Incomplete, "dump of .rancher/database: render rancher-database.yml: no password")
 }
