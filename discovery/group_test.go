@@ -157,6 +157,8 @@ func TestGroupSettings(t *testing.T) {
 		{labels{"backup.disable": ""}, discovery.Settings{Disabled: true}, nil},
 		{labels{"backup.disable": "False"}, discovery.Settings{}, nil},
 		{labels{"backup.timeout": "2h", "backup.idle-timeout": "90s"}, discovery.Settings{Timeout: 2 * time.Hour, IdleTimeout: 90 * time.Second}, nil},
+		{labels{"backup.schedule": " daily, 2200-0400 "}, discovery.Settings{Schedule: "daily, 2200-0400"}, nil},
+		{labels{"backup.schedule": "dayly"}, discovery.Settings{}, []string{"error", `label backup.schedule: schedule "dayly": at character 1: unknown word "dayly"; it is dumped with every run`, "weekday"}},
 		{labels{"backup.timeout": "2 hours"}, discovery.Settings{}, []string{"not a positive duration", "90m"}},
 		{labels{"backup.timeout": "-1s"}, discovery.Settings{}, []string{"not a positive duration"}},
 		{labels{"backup.tpye": "mysql"}, discovery.Settings{}, []string{"error", `"backup.tpye" is unknown`, "did you mean backup.type?"}},

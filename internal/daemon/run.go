@@ -28,6 +28,8 @@ type RunOptions struct {
 	// Force backs up even if Docker can't be reached; the run is then incomplete.
 	// BACKUP_GONOGO is not asked.
 	Force bool
+	// Partial leaves out the services that have no schedule of their own.
+	Partial bool
 }
 
 // run is one run, dump or backup on its way. It holds the lock.
@@ -120,9 +122,9 @@ func (r *run) open(command string) error {
 			Problems: []string{}, Services: []ServiceDump{},
 		}
 	}
-	r.record = Run{Trigger: r.options.Trigger, Started: now, Errors: []string{}, Problems: []string{}, Services: []ServiceDump{}}
+	r.record = Run{Trigger: r.options.Trigger, Partial: r.options.Partial, Started: now, Errors: []string{}, Problems: []string{}, Services: []ServiceDump{}}
 	if command == commandRun {
-		r.log.Info("run started", "trigger", r.options.Trigger)
+		r.log.Info("run started", "trigger", r.options.Trigger, "partial", r.options.Partial)
 	}
 	return r.phase(PhaseDiscover)
 }
@@ -153,7 +155,7 @@ func (r *run) discoverAndDump(ctx context.Context) error {
 	}
 	r.noteDiscovery(all)
 	r.dropStale(ctx)
-	wanted := all.wanted()
+	wanted := r.due(all.wanted())
 	if len(wanted) == 0 && r.leftovers == nil {
 		return nil // the source path may then be read-only
 	}
@@ -275,7 +277,10 @@ func (r *run) end(ctx context.Context, err error) (*Run, error) {
 		r.record.Errors = []string{interruptedIn(r.journal.Phase)}
 	}
 	r.history.LastRun = &r.record
-	if r.record.Result == Complete {
+	if !r.record.Partial {
+		r.history.LastWhole = r.record.Started
+	}
+	if r.record.Result == Complete && !r.record.Partial {
 		r.history.LastComplete = &r.record
 	}
 	saved := r.close()
