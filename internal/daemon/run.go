@@ -40,6 +40,7 @@ type run struct {
 	history history
 	mu      sync.Mutex // guards journal while dumps run
 	journal journal
+	jobs    jobs // what the last run has left, and this one leaves
 	lock    *fileLock
 	missing []error // what the run survived
 	// leftovers is the journal of a run that died, as long as the containers
@@ -65,6 +66,9 @@ func (d *Daemon) Run(ctx context.Context, o RunOptions) (*Run, error) {
 	}
 	defer r.lock.unlock()
 	err = r.steps(ctx)
+	if errors.Is(err, errTimeUp) {
+		err = nil
+	}
 	return r.end(ctx, err)
 }
 
@@ -72,13 +76,21 @@ func (r *run) steps(ctx context.Context) error {
 	if err := r.exportStacks(ctx); err != nil {
 		return err
 	}
-	if r.cfg.ModuleDatabase || r.cfg.ModuleRancherDB {
+	if r.jobs.Backup {
+		if more, err := r.finishBackup(ctx); err != nil || !more {
+			return err
+		}
+	}
+	if r.dumps() {
 		if err := r.discoverAndDump(ctx); err != nil {
 			return err
 		}
 	}
 	return r.backup(ctx, false, r.prune)
 }
+
+// dumps reports whether there may be something to dump.
+func (r *run) dumps() bool { return r.cfg.ModuleDatabase || r.cfg.ModuleRancherDB }
 
 // begin takes the lock, reads what is known, and says in the journal that a
 // run has begun.
@@ -101,6 +113,9 @@ func (d *Daemon) begin(command string, o RunOptions) (*run, error) {
 func (r *run) open(command string) error {
 	var err error
 	if r.history, err = r.state.loadHistory(); err != nil {
+		return err
+	}
+	if r.jobs, err = r.state.loadJobs(); err != nil {
 		return err
 	}
 	dead, found, err := r.state.loadJournal()
@@ -167,8 +182,11 @@ func (r *run) discoverAndDump(ctx context.Context) error {
 	if err := r.phase(PhaseDump); err != nil {
 		return err
 	}
-	r.dump(ctx, dumper, wanted)
-	return ctx.Err()
+	r.dump(ctx, dumper, r.jobs.queue(wanted))
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return r.state.saveJobs(r.jobs)
 }
 
 // prepare removes what a dead run of this instance left on the Engine and in
