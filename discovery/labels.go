@@ -1,11 +1,13 @@
 package discovery
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/purser-backup/purser/internal/nearest"
+	"github.com/purser-backup/purser/internal/schedule"
 )
 
 // The labels that a user sets on a service.
@@ -17,6 +19,8 @@ const (
 	LabelID          = "backup.id"           // identity, instead of stack and service name
 	LabelTimeout     = "backup.timeout"      // deadline of one dump, as "2h30m"
 	LabelIdleTimeout = "backup.idle-timeout" // longest time without progress, as "10m"
+	LabelPriority    = "backup.priority"     // high, normal or low: who is dumped first
+	LabelSchedule    = "backup.schedule"     // when it is dumped, instead of with every run
 )
 
 // The labels that purser sets on what it creates.
@@ -37,7 +41,7 @@ var orchestrators = []struct{ stack, service string }{
 const composeOneOff = "com.docker.compose.oneoff"
 
 func knownLabels() []string {
-	return []string{LabelType, LabelDisable, LabelID, LabelTimeout, LabelIdleTimeout}
+	return []string{LabelType, LabelDisable, LabelID, LabelTimeout, LabelIdleTimeout, LabelPriority, LabelSchedule}
 }
 
 // Settings are the validated values of a service's own labels.
@@ -46,6 +50,8 @@ type Settings struct {
 	Disabled    bool          // the user wants no dump
 	Timeout     time.Duration // 0: the default
 	IdleTimeout time.Duration // 0: the default
+	Priority    int           // who has more is dumped before others; 0 is the usual
+	Schedule    string        // a schedule of its own; empty: with every run
 }
 
 // decode reads the labels with the prefix "backup." and reports those that
@@ -71,9 +77,39 @@ func decode(labels map[string]string) (Settings, []fault) {
 		}
 		*target = d
 	}
+	if v := strings.ToLower(strings.TrimSpace(labels[LabelPriority])); v != "" {
+		priority, ok := priorities()[v]
+		if !ok {
+			faults = append(faults, fault{
+				message: "label " + LabelPriority + ": " + quote(v) + " is no priority; the usual one is used",
+				remedy:  "write it as high, normal or low",
+			})
+		}
+		s.Priority = priority
+	}
+	if v := strings.TrimSpace(labels[LabelSchedule]); v != "" {
+		if _, err := schedule.Parse(v, ""); err != nil {
+			faults = append(faults, badSchedule(err))
+		} else {
+			s.Schedule = v
+		}
+	}
 	faults = append(faults, unknown(labels)...)
 	slices.SortFunc(faults, func(a, b fault) int { return strings.Compare(a.message, b.message) })
 	return s, faults
+}
+
+func priorities() map[string]int { return map[string]int{"high": 1, "normal": 0, "low": -1} }
+
+// badSchedule is serious: the service may be dumped less often than its user
+// asked for.
+func badSchedule(err error) fault {
+	f := fault{message: "label " + LabelSchedule + ": " + err.Error() + "; it is dumped with every run", serious: true}
+	var hinter interface{ Hint() string }
+	if errors.As(err, &hinter) {
+		f.remedy = hinter.Hint()
+	}
+	return f
 }
 
 func unknown(labels map[string]string) []fault {

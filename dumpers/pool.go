@@ -16,24 +16,35 @@ type Plan struct {
 
 // Result is the outcome of one plan. Err is nil or an *Error.
 type Result struct {
-	Plan   Plan
-	Report Report
-	Err    error
+	Plan    Plan
+	Report  Report
+	Skipped bool // Begin said no; nothing was done
+	Err     error
 }
 
-// DumpAll makes all dumps, at most parallel at once, and returns their
-// results in the order of the plans. A failure doesn't stop the others; after
-// the end of ctx those not yet started fail with its cause. done, if not nil,
-// is called as each one ends, from several goroutines.
-func (d *Dumper) DumpAll(ctx context.Context, plans []Plan, parallel int, done func(Result)) []Result {
+// Pool says how DumpAll goes about its work.
+type Pool struct {
+	Parallel int          // most dumps at once, at least one
+	Begin    func() bool  // asked before each dump, by several goroutines; nil is always yes
+	Done     func(Result) // called as each dump ends, from several goroutines; may be nil
+}
+
+// DumpAll makes all dumps and returns their results in the order of the plans,
+// which is that in which they are begun. A failure doesn't stop the others;
+// after the end of ctx those not yet started fail with its cause.
+func (d *Dumper) DumpAll(ctx context.Context, plans []Plan, p Pool) []Result {
 	results := make([]Result, len(plans))
 	var group errgroup.Group
-	group.SetLimit(max(1, parallel))
+	group.SetLimit(max(1, p.Parallel))
 	for i, plan := range plans {
 		group.Go(func() error {
+			if p.Begin != nil && ctx.Err() == nil && !p.Begin() {
+				results[i] = Result{Plan: plan, Skipped: true}
+				return nil
+			}
 			results[i] = d.dumpOne(ctx, plan)
-			if done != nil {
-				done(results[i])
+			if p.Done != nil {
+				p.Done(results[i])
 			}
 			return nil
 		})

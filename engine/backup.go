@@ -21,7 +21,15 @@ type BackupOptions struct {
 	// FullIfBefore starts a new chain when the newest full set is from before this
 	// time; zero never does.
 	FullIfBefore time.Time
+	// Until ends the backup at the edge of a volume once this time has come, with
+	// ErrTimeLimit; the next backup goes on from there. At least one volume is
+	// stored before that. Zero never ends it.
+	Until time.Time
 }
+
+// ErrTimeLimit says that a backup has ended early, and that the next one has to
+// go on with it.
+var ErrTimeLimit = errors.New("the time limit came before the end of the backup")
 
 // A BackupResult tells what a backup did.
 type BackupResult struct {
@@ -64,8 +72,16 @@ func (r *Repository) Backup(ctx context.Context, src Source, o BackupOptions) (B
 	if err != nil || !resumed {
 		return res, err
 	}
-	since, _, err := r.backup(ctx, src, BackupOptions{})
+	// What has changed since the interruption is still to be stored.
+	if r.timeUp(o.Until) {
+		return res, ErrTimeLimit
+	}
+	since, _, err := r.backup(ctx, src, BackupOptions{Until: o.Until})
 	return res.and(since), err
+}
+
+func (r *Repository) timeUp(until time.Time) bool {
+	return !until.IsZero() && !r.opt.Now().Before(until)
 }
 
 // backup makes one set. It reports whether that was a resumed one. A file of
@@ -178,6 +194,7 @@ type plan struct {
 	codec    *codec
 	hostname string
 	localdir string
+	until    time.Time // when to end at the edge of a volume
 }
 
 // plan decides between a full set and an increment and proves that the key
@@ -193,7 +210,7 @@ func (r *Repository) plan(ctx context.Context, o BackupOptions) (*plan, error) {
 		return nil, err
 	}
 	now := r.opt.Now()
-	p := &plan{codec: codec, newest: c.newest, hostname: r.opt.Hostname, localdir: r.opt.Localdir}
+	p := &plan{codec: codec, until: o.Until, newest: c.newest, hostname: r.opt.Hostname, localdir: r.opt.Localdir}
 	p.set.Time = now.UTC().Truncate(time.Second)
 	if !p.set.Time.After(c.newest) {
 		p.set.Time = c.newest.Add(time.Second) // set times only ever increase, whatever the clock says

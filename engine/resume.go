@@ -94,7 +94,10 @@ func (c *codec) sample() ([]byte, error) {
 	if _, err := io.WriteString(w, sampleText); err != nil {
 		return nil, err
 	}
-	return b.Bytes(), w.Close()
+	if err := w.Close(); err != nil { // it writes the end, so the bytes come after it
+		return nil, err
+	}
+	return b.Bytes(), nil
 }
 
 func (c *codec) opens(sample []byte) bool {

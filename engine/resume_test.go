@@ -138,6 +138,17 @@ func TestResumeIsRefused(t *testing.T) {
 	}
 }
 
+// A set that a passphrase encrypts is continued as any other.
+func TestResumeEncrypted(t *testing.T) {
+	t.Parallel()
+	s, f := interrupted(t, passphrase)
+	s.now = at(1)
+	if got := s.uploads(f.dir); len(got) == 0 || got[0] != 6 {
+		t.Errorf("volumes %v were stored, want those from 6 on; warnings %q", got, s.warned)
+	}
+	sameTree(t, "restored", snapshot(t, f.dir, exact), snapshot(t, s.restore(time.Time{}), exact))
+}
+
 // A volume that was changed on the target since it was stored is not counted
 // on.
 func TestResumeStopsAtVolumeOfOtherSize(t *testing.T) {

@@ -102,11 +102,27 @@ func (w *setWriter) emit(ctx context.Context, h *format.Header, data []byte, las
 		}
 	}
 	if w.vol == nil {
+		if w.count > len(w.plan.volumes) && w.repo.timeUp(w.plan.until) {
+			return w.cut(ctx)
+		}
 		if err := w.startVolume(ctx); err != nil {
 			return err
 		}
 	}
 	return w.vol.add(h, data, last)
+}
+
+// cut waits until all volumes are on the target and noted, and ends the work
+// there.
+func (w *setWriter) cut(ctx context.Context) error {
+	for range cap(w.slots) {
+		select {
+		case w.slots <- struct{}{}:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return ErrTimeLimit
 }
 
 // sign completes an object: its entry in the signature archive.

@@ -17,7 +17,7 @@ func table() []rule {
 		{pkg: "cmd/purser", code: []string{"internal/cli"},
 			tests: []string{"engine/storage/servertest", "internal/config", "internal/docker/dockertest", "internal/rancher/ranchertest"}},
 
-		{pkg: "discovery", code: []string{"internal/nearest"}, tests: []string{"internal/docker", "internal/docker/dockertest"}},
+		{pkg: "discovery", code: []string{"internal/nearest", "internal/schedule"}, tests: []string{"internal/docker", "internal/docker/dockertest"}},
 		{pkg: "dumpers", code: []string{"discovery", "internal/atomicfile", "internal/secret"},
 			tests: []string{"templates", "internal/docker", "internal/docker/dockertest"}},
 		{pkg: "templates", tests: []string{"discovery", "dumpers", "internal/docker", "internal/docker/dockertest"}},

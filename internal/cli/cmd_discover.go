@@ -19,7 +19,7 @@ says so, "none" where no recipe covers the service, and "fail" where its labels 
 what isn't there. Nothing is changed.
 
 With --output json: {services: [{id, containers, image, action, recipe, certain,
-reason, warning}], problems: [{subject, message, hint, warning}]}.
+reason, warning, schedule}], problems: [{subject, message, hint, warning}]}.
 ` + exitHelp(),
 		run: runDiscover,
 	}
@@ -56,7 +56,11 @@ func writeDiscovery(w io.Writer, found daemon.Discovery) error {
 		if recipe == "" {
 			recipe = "-"
 		}
-		t.add(printable(s.ID), printable(s.Image), string(s.Action), recipe, printable(s.Reason))
+		why := s.Reason
+		if s.Schedule != "" {
+			why += "; at its own times: " + s.Schedule
+		}
+		t.add(printable(s.ID), printable(s.Image), string(s.Action), recipe, printable(why))
 	}
 	if err := t.write(w); err != nil {
 		return err

@@ -21,7 +21,8 @@ func daemonCommand() *command {
 run that was missed is made up for at once, so the first start runs at once too. A run
 that fails is logged with its hints and tried again at the next due time; purser health
 and purser status tell of it. While BACKUP_GONOGO says no, it is asked again every five
-minutes.
+minutes. A service with the label backup.schedule is dumped at its own times, in runs that
+leave the others out.
 
 On SIGTERM or SIGINT it removes what it has started in Docker, stops within 8 seconds,
 and exits with 0.
@@ -72,7 +73,7 @@ deleted.
   --force    back up even if Docker can't be reached; the run is then incomplete. Whoever
              BACKUP_GONOGO names isn't asked; without it, no makes no run, which is no error
 
-With --output json: {trigger, started, ended, result, errors, problems, services, backup,
+With --output json: {trigger, partial, started, ended, result, errors, problems, services, backup,
 prune: {sets, objects, bytes}}; services as from purser dump, backup as from purser
 backup. With --dry-run: as from purser discover. Where there was no run: {result:
 "skipped", why}.

@@ -44,7 +44,7 @@ func commands() []*command {
 	return []*command{
 		daemonCommand(), runCommand(), discoverCommand(), dumpCommand(), loadCommand(), backupCommand(),
 		restoreCommand(), lsCommand(), setsCommand(), verifyCommand(), pruneCommand(), cleanupCommand(),
-		duplicityCommand(), statusCommand(), healthCommand(), configCommand(), completionCommand(), versionCommand(), helpCommand(),
+		duplicityCommand(), statusCommand(), checkCommand(), healthCommand(), configCommand(), completionCommand(), versionCommand(), helpCommand(),
 	}
 }
 

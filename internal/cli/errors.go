@@ -17,6 +17,7 @@ const (
 	exitDone        = 0
 	exitFailed      = 1
 	exitUsage       = 2 // the command line or the configuration
+	exitSick        = 2 // of `purser check`, as monitoring systems have it
 	exitIncomplete  = 3
 	exitNoBackup    = 10
 	exitLocked      = 11
@@ -45,6 +46,8 @@ func exitCode(err error) int {
 		return exitInterrupted
 	case onlyIncomplete(err): // before its causes: the work was done
 		return exitIncomplete
+	case errors.Is(err, errSick):
+		return exitSick
 	case errors.As(err, &usage), errors.As(err, &fault), errors.As(err, &wrong), errors.As(err, &rule):
 		return exitUsage
 	case errors.Is(err, engine.ErrWrongKey), errors.Is(err, engine.ErrNoEncryption):
@@ -102,6 +105,9 @@ func (e *hinted) Hint() string  { return e.hint }
 // err, each followed by the `hint:` lines that it carries.
 func printErrors(w io.Writer, err error) {
 	for _, e := range flatten(err) {
+		if errors.Is(e, errSick) {
+			continue // the result says it
+		}
 		fmt.Fprintf(w, "error: %s\n", oneLine(e.Error()))
 		for _, hint := range hints(e) {
 			fmt.Fprintf(w, "hint: %s\n", hint)

@@ -19,6 +19,9 @@ type Config struct {
 	Splay        time.Duration     // longest random delay of a scheduled run [BACKUP_SPLAY]
 	Location     *time.Location    // by whose clock the schedule is read [TZ]
 
+	TimeLimit   time.Duration // of a run, 0 is none [BACKUP_TIME_LIMIT]
+	DumpWorkers int           // dumps at once [BACKUP_DUMP_WORKERS]
+
 	GoNoGo GoNoGo // who is asked before a run [BACKUP_GONOGO]
 
 	ModuleDatabase  bool // dump databases and other services [BACKUP_MODULE_DATABASE]

@@ -57,8 +57,11 @@ func (r *run) store(ctx context.Context, repo *engine.Repository, full bool) err
 	r.log.Info("backup started", "source", r.cfg.SourcePath, "target", r.URL())
 	held := r.dumpsInTree()
 	res, err := repo.Backup(ctx, src, engine.BackupOptions{
-		Full: full, FullIfOlderThan: r.cfg.FullIfOlderThan, FullIfBefore: r.cfg.FullOn.Last(r.now()),
+		Full: full, FullIfOlderThan: r.cfg.FullIfOlderThan, FullIfBefore: r.cfg.FullOn.Last(r.now()), Until: r.until(),
 	})
+	if errors.Is(err, engine.ErrTimeLimit) {
+		return r.cut(res)
+	}
 	if err != nil {
 		return err
 	}
@@ -70,10 +73,34 @@ func (r *run) store(ctx context.Context, repo *engine.Repository, full bool) err
 		r.missing = append(r.missing, Unreadable(b.Unreadable))
 	}
 	r.history.LastBackup = b
+	if r.jobs.Backup {
+		r.jobs.Backup = false
+		if err := r.state.saveJobs(r.jobs); err != nil {
+			return err
+		}
+	}
 	if !res.Unchanged { // else the sets that are noted hold the same
 		r.history.noteSet(res.Set.Time, held, res.Unreadable)
 	}
 	return nil
+}
+
+// cut leaves the rest of a backup to the next run. If the set that an earlier
+// run had begun is whole now, only what has changed since is left, and that comes
+// with the next run's own backup: a big backup must not keep dumps off for ever.
+func (r *run) cut(res engine.BackupResult) error {
+	r.jobs.Backup = res.Set.Time.IsZero()
+	if err := r.state.saveJobs(r.jobs); err != nil {
+		return err
+	}
+	r.log.Warn("backup ended early: the time is up", "took", r.took(r.journal.Since))
+	what := "the end of the backup"
+	if !r.jobs.Backup {
+		r.record.Backup = newBackup(res, r.now())
+		what = "the backup of what has changed since the last run"
+	}
+	r.overdue(what, "the next run goes on with it")
+	return errTimeUp
 }
 
 // Unreadable makes one error of all that a backup could not read. It wraps

@@ -237,8 +237,9 @@ func (d *Daemon) newLoop(report func(error)) (*loop, error) {
 	}
 	l := &loop{
 		schedule: d.cfg.Schedule, delay: d.delay, now: d.now, log: d.log, report: report,
-		run: func(ctx context.Context) error {
-			_, err := d.Run(ctx, RunOptions{Trigger: BySchedule})
+		services: d.nextOfServices,
+		run: func(ctx context.Context, partial bool) error {
+			_, err := d.Run(ctx, RunOptions{Trigger: BySchedule, Partial: partial})
 			return err
 		},
 		planned: func(due time.Time) error {
@@ -247,7 +248,7 @@ func (d *Daemon) newLoop(report func(error)) (*loop, error) {
 		},
 	}
 	if h.LastRun != nil {
-		l.last, l.again = h.LastRun.Started, h.LastRun.Result == Interrupted
+		l.last, l.lastAny, l.again = h.lastWhole(), h.LastRun.Started, h.LastRun.Result == Interrupted
 	}
 	dead, found, err := d.state.loadJournal()
 	if err != nil {

@@ -37,6 +37,7 @@ type Found struct {
 	Certain    bool     `json:"certain"`
 	Reason     string   `json:"reason"`
 	Warning    string   `json:"warning"`
+	Schedule   string   `json:"schedule,omitempty"` // of its own; else it is dumped with every run
 
 	service discovery.Service
 	match   dumpers.Match
@@ -93,7 +94,7 @@ func (d *Daemon) discover(ctx context.Context, docker *dockerEngine) (Discovery,
 func found(s discovery.Service, m dumpers.Match) Found {
 	f := Found{
 		ID: s.ID(), Containers: []string{}, Image: s.Primary().Image, Recipe: m.Kind, Certain: m.Certain,
-		Reason: m.Reason, Warning: m.Warning, service: s, match: m,
+		Reason: m.Reason, Warning: m.Warning, Schedule: s.Settings.Schedule, service: s, match: m,
 	}
 	for _, c := range s.Containers {
 		f.Containers = append(f.Containers, c.Name)

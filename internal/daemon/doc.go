@@ -9,6 +9,7 @@
 //	daemon.json    the daemon's start and its next run
 //	run.json       the journal of the run that is under way
 //	last-run.json  the last run, the last good ones, and every service
+//	jobs.json      what a run has left to the next one because its time was up
 //	services.json  what the daemon sees on Docker between runs
 //
 // Each .json file has a version; one of an unknown version is refused.

@@ -7,13 +7,10 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/purser-backup/purser/dumpers"
 )
-
-// parallelDumps is how many services are dumped at once: a dump loads the
-// database that it reads, and the disk that it writes to.
-const parallelDumps = 2
 
 // Dump dumps the services with the given identities, or all that a recipe
 // matches. Errors are those of Run.
@@ -78,8 +75,9 @@ func pick(all Discovery, ids []string) ([]Found, error) {
 	return list, errors.Join(faults...)
 }
 
-// dump dumps services side by side. A failure concerns its service alone: it
-// goes to r.missing, and the others go on.
+// dump dumps services side by side, in their order. A failure concerns its
+// service alone: it goes to r.missing, and the others go on. Those that the time
+// limit leaves no time for are left to the next run.
 func (r *run) dump(ctx context.Context, dumper *dumpers.Dumper, services []Found) {
 	var plans []dumpers.Plan
 	var names []string
@@ -92,19 +90,14 @@ func (r *run) dump(ctx context.Context, dumper *dumpers.Dumper, services []Found
 	if len(names) > 0 {
 		r.log.Info("dumping", "services", strings.Join(names, ","))
 	}
-	// Filled as dumps end, so that times are those of each one.
-	var mu sync.Mutex
-	ended := map[string]ServiceDump{}
-	dumper.DumpAll(ctx, plans, parallelDumps, func(res dumpers.Result) {
-		d := r.ended(ctx, res)
-		mu.Lock()
-		defer mu.Unlock()
-		ended[d.ID] = d
-	})
+	ended, skipped := r.dumpAll(ctx, dumper, plans)
 	var dumps []ServiceDump
 	for _, s := range services {
 		d, ok := ended[s.ID]
-		if !ok {
+		switch {
+		case skipped[s.ID]:
+			continue
+		case !ok:
 			d = ServiceDump{ID: s.ID, Outcome: DumpFailed, Started: r.now(), Ended: r.now(), Error: oneLine(s.match.Err), err: s.match.Err}
 		}
 		d.Recipe, d.Certain = s.Recipe, s.Certain || s.match.Err != nil
@@ -115,6 +108,33 @@ func (r *run) dump(ctx context.Context, dumper *dumpers.Dumper, services []Found
 	}
 	r.record.Services = append(r.record.Services, dumps...)
 	r.history.note(dumps)
+	if r.journal.Command == commandRun {
+		r.leave(services, skipped)
+	}
+}
+
+// dumpAll makes the dumps and their records, which are filled as dumps end, so
+// that times are those of each one. However short the time, it makes one.
+func (r *run) dumpAll(ctx context.Context, dumper *dumpers.Dumper, plans []dumpers.Plan) (ended map[string]ServiceDump, skipped map[string]bool) {
+	ended, skipped = map[string]ServiceDump{}, map[string]bool{}
+	var mu sync.Mutex
+	var begun atomic.Bool
+	results := dumper.DumpAll(ctx, plans, dumpers.Pool{
+		Parallel: r.cfg.DumpWorkers,
+		Begin:    func() bool { return begun.CompareAndSwap(false, true) || !r.timeUp() },
+		Done: func(res dumpers.Result) {
+			d := r.ended(ctx, res)
+			mu.Lock()
+			defer mu.Unlock()
+			ended[d.ID] = d
+		},
+	})
+	for _, res := range results {
+		if res.Skipped {
+			skipped[res.Plan.Service.ID()] = true
+		}
+	}
+	return ended, skipped
 }
 
 // ended makes the record of one dump, and its line in the log. The error

@@ -80,7 +80,7 @@ func TestLoopAsksAgain(t *testing.T) {
 		r := newRig(t, "@daily", "UTC", "2026-05-20 10:00:00")
 		r.last = r.parse(t, "2026-05-20 00:00:00")
 		r.errs = []error{ErrNoGo, ErrNoGo, nil}
-		r.serveFor(t, 38*time.Hour, nil)
+		r.serveFor(t, 39*time.Hour, nil)
 		want := []string{"05-21 00:00:00 +00", "05-21 00:05:00 +00", "05-21 00:10:00 +00", "05-22 00:00:00 +00"}
 		if diff := cmp.Diff(want, r.starts[:min(len(r.starts), 4)]); diff != "" || len(r.told) != 0 {
 			t.Errorf("starts (-want +got):\n%s\ntold %q", diff, r.told)

@@ -31,6 +31,7 @@ const (
 // Run is the record of one run.
 type Run struct {
 	Trigger  Trigger       `json:"trigger"`
+	Partial  bool          `json:"partial,omitempty"` // only services with a schedule of their own were due
 	Started  time.Time     `json:"started"`
 	Ended    time.Time     `json:"ended"`
 	Result   Result        `json:"result"`
@@ -114,7 +115,16 @@ type history struct {
 	LastRun      *Run            `json:"last_run"`
 	LastComplete *Run            `json:"last_complete_run"`
 	LastBackup   *Backup         `json:"last_backup"`
+	LastWhole    time.Time       `json:"last_whole_run,omitzero"` // start of the last run that was not partial
 	Services     []ServiceRecord `json:"services"`
+}
+
+// lastWhole is the start of the last run that was not partial.
+func (h *history) lastWhole() time.Time {
+	if h.LastWhole.IsZero() && h.LastRun != nil && !h.LastRun.Partial { // of an older purser
+		return h.LastRun.Started
+	}
+	return h.LastWhole
 }
 
 // ServiceRecord is what is known of one service that was dumped, or should

@@ -32,11 +32,16 @@ type loop struct {
 	delay    func() (time.Duration, error) // how long a scheduled run is put off, so that not all hosts begin at once
 	now      func() time.Time
 	log      *slog.Logger
-	last     time.Time                   // start of the last run, zero if there was none
-	again    bool                        // the last run was interrupted and is to be made up for
-	run      func(context.Context) error // returns an error that wraps ErrLocked or ErrNoGo if it couldn't start
-	report   func(error)                 // is told of every run that was not good
-	planned  func(time.Time) error       // is told when the next run is due
+	last     time.Time // start of the last whole run, zero if there was none
+	lastAny  time.Time // start of the last run, be it partial
+	again    bool      // the last run was interrupted and is to be made up for
+	whole    time.Time // when the next whole run is due
+	// services gives the next due time of services with a schedule of their own
+	// after a time, zero if there is none.
+	services func(time.Time) time.Time
+	run      func(ctx context.Context, partial bool) error // returns an error that wraps ErrLocked or ErrNoGo if it couldn't start
+	report   func(error)                                   // is told of every run that was not good
+	planned  func(time.Time) error                         // is told when the next run is due
 }
 
 // serve runs until ctx is cancelled, which is no error, or until there is no
@@ -52,7 +57,8 @@ func (l *loop) serve(ctx context.Context) error {
 			break
 		}
 		started := l.now()
-		err = l.supervise(ctx)
+		partial := started.Before(l.whole)
+		err = l.supervise(ctx, partial)
 		switch {
 		case errors.Is(err, errNotStopped):
 			return err
@@ -67,7 +73,10 @@ func (l *loop) serve(ctx context.Context) error {
 		case err != nil && ctx.Err() == nil:
 			l.report(err)
 		}
-		l.last, l.again = started, false
+		l.lastAny = started
+		if !partial {
+			l.last, l.again = started, false
+		}
 		debug.FreeOSMemory() // the next run may be a day away
 	}
 	l.log.Info("daemon stopped")
@@ -89,7 +98,21 @@ func (l *loop) plan() (time.Time, error) {
 			return due, err
 		}
 	}
+	l.whole = due
+	if at := l.nextOfServices(now); !at.IsZero() && at.Before(due) {
+		due = at
+		l.log.Info("next run, of services with a schedule of their own", "at", due)
+	}
 	return due, l.planned(due)
+}
+
+// nextOfServices is when services with a schedule of their own are due, zero if
+// never. Before the first run of all there is none.
+func (l *loop) nextOfServices(now time.Time) time.Time {
+	if l.lastAny.IsZero() {
+		return time.Time{}
+	}
+	return l.services(earlier(l.lastAny, now))
 }
 
 // planScheduled finds the next due time of the schedule, and the delay from
@@ -133,7 +156,15 @@ func (l *loop) wait(ctx context.Context, due time.Time) bool {
 		if now = l.now(); now.Add(clockCheck).Before(l.last) {
 			if again := l.next(now); !again.IsZero() && again.Before(due) {
 				l.log.Warn("the clock was set back", "next_run", again)
-				due = again
+				due, l.whole = again, again
+			}
+		}
+		// A service may have come, or got another schedule.
+		if at := l.nextOfServices(now); !at.IsZero() && at.Before(due) {
+			l.log.Info("next run, of services with a schedule of their own", "at", at)
+			due = at
+			if err := l.planned(due); err != nil {
+				l.log.Warn("the time of the next run can't be saved, `purser status` is out of date", "error", err)
 			}
 		}
 	}
@@ -144,9 +175,9 @@ var errNotStopped = errors.New("the run did not stop in time")
 
 // supervise makes one run. After a cancellation the run gets stopGrace to clean
 // up; then the loop gives up on it, so that the process ends before it is killed.
-func (l *loop) supervise(ctx context.Context) error {
+func (l *loop) supervise(ctx context.Context, partial bool) error {
 	done := make(chan error, 1)
-	go func() { done <- l.run(ctx) }()
+	go func() { done <- l.run(ctx, partial) }()
 	select {
 	case err := <-done:
 		return err

@@ -24,7 +24,8 @@ type rig struct {
 	starts []string
 	took   time.Duration // how long each run takes
 	splay  time.Duration
-	errs   []error // results of the runs, in order; then nil
+	own    schedule.Schedule // of a service
+	errs   []error           // results of the runs, in order; then nil
 	told   []string
 	log    strings.Builder
 }
@@ -43,8 +44,18 @@ func newRig(t *testing.T, expr, zone, start string) *rig {
 	r.loop = &loop{
 		schedule: plan, now: r.now, delay: func() (time.Duration, error) { return r.splay, nil },
 		log: slog.New(slog.NewTextHandler(&r.log, &slog.HandlerOptions{ReplaceAttr: withoutTime})),
-		run: func(ctx context.Context) error {
-			r.starts = append(r.starts, r.now().Format("01-02 15:04:05 -07"))
+		services: func(t time.Time) time.Time {
+			if r.own == nil {
+				return time.Time{}
+			}
+			return r.own.Next(t.In(r.zone))
+		},
+		run: func(ctx context.Context, partial bool) error {
+			start := r.now().Format("01-02 15:04:05 -07")
+			if partial {
+				start += " partial"
+			}
+			r.starts = append(r.starts, start)
 			sleep(ctx, r.took)
 			if len(r.errs) == 0 {
 				return ctx.Err()
@@ -262,7 +273,7 @@ func TestLoopStopsCleanly(t *testing.T) {
 func TestLoopGivesUpOnARunThatDoesNotStop(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, "@daily", "UTC", "2026-05-20 10:00:00")
-		r.loop.run = func(context.Context) error { time.Sleep(time.Hour); return nil }
+		r.loop.run = func(context.Context, bool) error { time.Sleep(time.Hour); return nil }
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
 		began := time.Now()

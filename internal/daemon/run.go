@@ -28,6 +28,8 @@ type RunOptions struct {
 	// Force backs up even if Docker can't be reached; the run is then incomplete.
 	// BACKUP_GONOGO is not asked.
 	Force bool
+	// Partial leaves out the services that have no schedule of their own.
+	Partial bool
 }
 
 // run is one run, dump or backup on its way. It holds the lock.
@@ -38,6 +40,7 @@ type run struct {
 	history history
 	mu      sync.Mutex // guards journal while dumps run
 	journal journal
+	jobs    jobs // what the last run has left, and this one leaves
 	lock    *fileLock
 	missing []error // what the run survived
 	// leftovers is the journal of a run that died, as long as the containers
@@ -63,6 +66,9 @@ func (d *Daemon) Run(ctx context.Context, o RunOptions) (*Run, error) {
 	}
 	defer r.lock.unlock()
 	err = r.steps(ctx)
+	if errors.Is(err, errTimeUp) {
+		err = nil
+	}
 	return r.end(ctx, err)
 }
 
@@ -70,13 +76,21 @@ func (r *run) steps(ctx context.Context) error {
 	if err := r.exportStacks(ctx); err != nil {
 		return err
 	}
-	if r.cfg.ModuleDatabase || r.cfg.ModuleRancherDB {
+	if r.jobs.Backup {
+		if more, err := r.finishBackup(ctx); err != nil || !more {
+			return err
+		}
+	}
+	if r.dumps() {
 		if err := r.discoverAndDump(ctx); err != nil {
 			return err
 		}
 	}
 	return r.backup(ctx, false, r.prune)
 }
+
+// dumps reports whether there may be something to dump.
+func (r *run) dumps() bool { return r.cfg.ModuleDatabase || r.cfg.ModuleRancherDB }
 
 // begin takes the lock, reads what is known, and says in the journal that a
 // run has begun.
@@ -101,6 +115,9 @@ func (r *run) open(command string) error {
 	if r.history, err = r.state.loadHistory(); err != nil {
 		return err
 	}
+	if r.jobs, err = r.state.loadJobs(); err != nil {
+		return err
+	}
 	dead, found, err := r.state.loadJournal()
 	if err != nil {
 		return err
@@ -120,9 +137,9 @@ func (r *run) open(command string) error {
 			Problems: []string{}, Services: []ServiceDump{},
 		}
 	}
-	r.record = Run{Trigger: r.options.Trigger, Started: now, Errors: []string{}, Problems: []string{}, Services: []ServiceDump{}}
+	r.record = Run{Trigger: r.options.Trigger, Partial: r.options.Partial, Started: now, Errors: []string{}, Problems: []string{}, Services: []ServiceDump{}}
 	if command == commandRun {
-		r.log.Info("run started", "trigger", r.options.Trigger)
+		r.log.Info("run started", "trigger", r.options.Trigger, "partial", r.options.Partial)
 	}
 	return r.phase(PhaseDiscover)
 }
@@ -153,7 +170,7 @@ func (r *run) discoverAndDump(ctx context.Context) error {
 	}
 	r.noteDiscovery(all)
 	r.dropStale(ctx)
-	wanted := all.wanted()
+	wanted := r.due(all.wanted())
 	if len(wanted) == 0 && r.leftovers == nil {
 		return nil // the source path may then be read-only
 	}
@@ -165,8 +182,11 @@ func (r *run) discoverAndDump(ctx context.Context) error {
 	if err := r.phase(PhaseDump); err != nil {
 		return err
 	}
-	r.dump(ctx, dumper, wanted)
-	return ctx.Err()
+	r.dump(ctx, dumper, r.jobs.queue(wanted))
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return r.state.saveJobs(r.jobs)
 }
 
 // prepare removes what a dead run of this instance left on the Engine and in
@@ -275,7 +295,10 @@ func (r *run) end(ctx context.Context, err error) (*Run, error) {
 		r.record.Errors = []string{interruptedIn(r.journal.Phase)}
 	}
 	r.history.LastRun = &r.record
-	if r.record.Result == Complete {
+	if !r.record.Partial {
+		r.history.LastWhole = r.record.Started
+	}
+	if r.record.Result == Complete && !r.record.Partial {
 		r.history.LastComplete = &r.record
 	}
 	saved := r.close()

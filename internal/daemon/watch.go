@@ -21,8 +21,9 @@ const (
 	reconnectMax   = time.Minute
 )
 
-// view is what the daemon sees on the Engine between runs. Nothing but what
-// `purser status` shows depends on it: each run discovers anew.
+// view is what the daemon sees on the Engine between runs. It is for `purser
+// status`, and says when services with a schedule of their own are due; each run
+// discovers anew.
 type view struct {
 	Version  int       `json:"version"`
 	Seen     time.Time `json:"seen"`                // when the services were listed
@@ -40,6 +41,8 @@ type Seen struct {
 	Recipe string    `json:"recipe"`
 	Reason string    `json:"reason"`
 	Since  time.Time `json:"since"` // when the daemon first saw it
+	// Schedule is one of its own; else it is dumped with every run.
+	Schedule string `json:"schedule,omitempty"`
 }
 
 func (s state) viewPath() string { return filepath.Join(s.dir, "services.json") }
@@ -171,8 +174,11 @@ func (w *watcher) update(found Discovery) {
 
 // seen logs a service that is new or has changed.
 func (w *watcher) seen(old *view, f Found, now time.Time) Seen {
-	s := Seen{ID: f.ID, Image: f.Image, Action: f.Action, Recipe: f.Recipe, Reason: f.Reason, Since: now}
+	s := Seen{ID: f.ID, Image: f.Image, Action: f.Action, Recipe: f.Recipe, Reason: f.Reason, Since: now, Schedule: f.Schedule}
 	attrs := []any{"service", s.ID, "image", s.Image, "action", s.Action, "why", s.Reason}
+	if s.Schedule != "" {
+		attrs = append(attrs, "schedule", s.Schedule)
+	}
 	before := old.service(s.ID)
 	if before != nil {
 		s.Since = before.Since

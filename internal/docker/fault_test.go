@@ -106,7 +106,7 @@ func TestDumpAll(t *testing.T) {
 		plans = append(plans, dumpers.Plan{Service: s, Recipe: b.catalog.Match(s).Recipe})
 	}
 	var done atomic.Int32
-	results := b.dumper.DumpAll(t.Context(), plans, 2, func(dumpers.Result) { done.Add(1) })
+	results := b.dumper.DumpAll(t.Context(), plans, dumpers.Pool{Parallel: 2, Done: func(dumpers.Result) { done.Add(1) }})
 	for i, r := range results {
 		if (r.Err != nil) != (i%2 == 0) || r.Plan.Service.ID() != plans[i].Service.ID() {
 			t.Errorf("%d: %+v", i, r)
@@ -118,7 +118,7 @@ func TestDumpAll(t *testing.T) {
 	stop := errors.New("stopping")
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(stop)
-	for _, r := range b.dumper.DumpAll(ctx, plans, 2, nil) {
+	for _, r := range b.dumper.DumpAll(ctx, plans, dumpers.Pool{Parallel: 2}) {
 		if !errors.Is(r.Err, stop) {
 			t.Errorf("after the end: %v", r.Err)
 		}
