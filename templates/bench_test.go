@@ -82,11 +82,14 @@ func (b *bench) dump(t *testing.T, id string) (dumpers.Report, error) {
 func (b *bench) load(t *testing.T, report dumpers.Report, id string, force bool) (dumpers.Loaded, error) {
 	t.Helper()
 	s, r := b.service(t, id)
-	loaded, err := b.dumper.Load(t.Context(), s, r, dumpers.LoadOptions{Force: force, Fill: func(dir string) error {
-		return os.CopyFS(dir, os.DirFS(filepath.Join(b.source, report.Path)))
-	}})
+	loaded, err := b.dumper.Load(t.Context(), s, r, dumpers.LoadOptions{Force: force, Fill: b.fill(report)})
 	b.clean(t)
 	return loaded, err
+}
+
+// fill is a LoadOptions.Fill with the dump of a report.
+func (b *bench) fill(report dumpers.Report) func(string) error {
+	return func(dir string) error { return os.CopyFS(dir, os.DirFS(filepath.Join(b.source, report.Path))) }
 }
 
 // clean checks that nothing is left of a dump or a load.
