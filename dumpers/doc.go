@@ -35,6 +35,9 @@
 // user: what it has loaded, counted against what the dump holds. The variable
 // PURSER_FORCE is set for one that may replace what the service holds.
 //
+// What a failed command writes to its standard error goes into the error;
+// lines that begin with "hint: " say what the user can do.
+//
 // A command in shell words may end with "> FILE", where its standard output
 // goes. All else that a shell does needs "sh -c" around it.
 //

@@ -110,10 +110,27 @@ func (d *Dumper) runError(ctx, limited context.Context, s discovery.Service, spe
 	if strings.Contains(text, "No space left on device") {
 		e.Advice = diskHint(syscall.ENOSPC, d.options.Source)
 	}
+	if rest, hint := splitHint(text); hint != "" {
+		text, e.Advice = rest, hint
+	}
 	if text != "" {
 		e.Err = fmt.Errorf("%w: %s", e.Err, text)
 	}
 	return e
+}
+
+// splitHint takes the lines out of a script's output that begin with "hint: ".
+func splitHint(text string) (rest, hint string) {
+	var others, hints []string
+	for line := range strings.Lines(text) {
+		line = strings.TrimRight(line, "\r\n")
+		if h, ok := strings.CutPrefix(line, "hint: "); ok {
+			hints = append(hints, h)
+		} else {
+			others = append(others, line)
+		}
+	}
+	return strings.Join(others, "\n"), strings.Join(hints, "\n")
 }
 
 func advice(status int, s discovery.Service, spec Spec) string {
