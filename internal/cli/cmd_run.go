@@ -70,9 +70,10 @@ deleted.
   --dry-run  only show what would be dumped and backed up
   --force    back up even if Docker can't be reached; the run is then incomplete
 
-With --output json: {trigger, started, ended, result, errors, problems, services, backup,
-prune: {sets, objects, bytes}}; services as from purser dump, backup as from purser
-backup. With --dry-run: as from purser discover.
+With --output json: {trigger, started, ended, result, errors, problems, services, skipped:
+[{id, image, reason}], not_covered: [{id, image, reason}], target, backup, prune: {sets,
+objects, bytes}, kept: {chains, sets, bytes}}; services as from purser dump, backup as
+from purser backup. With --dry-run: as from purser discover.
 ` + exitHelp(exitIncomplete, exitLocked, exitWrongKey),
 		flags: func(fs *flag.FlagSet, f *commandFlags) {
 			fs.BoolVar(&f.dryRun, "dry-run", false, "")

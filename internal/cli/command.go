@@ -33,6 +33,7 @@ type command struct {
 type commandFlags struct {
 	dryRun, force, full, data, execute  bool
 	numericOwner, noOwner, ignoreErrors bool
+	last                                bool
 	time, path, olderThan, to           string
 	keepFull, keepIncrementalOf         int
 }
@@ -42,7 +43,7 @@ func commands() []*command {
 	return []*command{
 		daemonCommand(), runCommand(), discoverCommand(), dumpCommand(), loadCommand(), backupCommand(),
 		restoreCommand(), lsCommand(), setsCommand(), verifyCommand(), pruneCommand(), cleanupCommand(),
-		duplicityCommand(), statusCommand(), healthCommand(), configCommand(), completionCommand(), versionCommand(), helpCommand(),
+		duplicityCommand(), statusCommand(), runsCommand(), healthCommand(), configCommand(), completionCommand(), versionCommand(), helpCommand(),
 	}
 }
 

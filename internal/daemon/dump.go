@@ -92,21 +92,24 @@ func (r *run) dump(ctx context.Context, dumper *dumpers.Dumper, services []Found
 	// Filled as dumps end, so that times are those of each one.
 	var mu sync.Mutex
 	ended := map[string]ServiceDump{}
+	failures := map[string]error{}
 	dumper.DumpAll(ctx, plans, parallelDumps, func(res dumpers.Result) {
 		d := r.ended(ctx, res)
 		mu.Lock()
 		defer mu.Unlock()
-		ended[d.ID] = d
+		ended[d.ID], failures[d.ID] = d, res.Err
 	})
 	var dumps []ServiceDump
 	for _, s := range services {
 		d, ok := ended[s.ID]
 		if !ok {
-			d = ServiceDump{ID: s.ID, Outcome: DumpFailed, Started: r.now(), Ended: r.now(), Error: oneLine(s.match.Err), err: s.match.Err}
+			d = ServiceDump{ID: s.ID, Outcome: DumpFailed, Started: r.now(), Ended: r.now(), Error: oneLine(s.match.Err)}
+			failures[d.ID] = s.match.Err
 		}
+		d.Previous = r.history.lastSize(s.ID)
 		d.Recipe, d.Certain = s.Recipe, s.Certain || s.match.Err != nil
 		if d.Outcome == DumpFailed {
-			r.fail(d)
+			r.fail(d, failures[d.ID])
 		}
 		dumps = append(dumps, d)
 	}
@@ -118,7 +121,7 @@ func (r *run) dump(ctx context.Context, dumper *dumpers.Dumper, services []Found
 // itself is left to whoever the run reports to.
 func (r *run) ended(ctx context.Context, res dumpers.Result) ServiceDump {
 	now := r.now()
-	d := ServiceDump{ID: res.Plan.Service.ID(), Started: now.Add(-res.Report.Duration), Ended: now, err: res.Err}
+	d := ServiceDump{ID: res.Plan.Service.ID(), Started: now.Add(-res.Report.Duration), Ended: now}
 	switch {
 	case res.Err == nil:
 		d.Outcome, d.Files, d.Bytes = Dumped, res.Report.Files, res.Report.Bytes
@@ -135,12 +138,12 @@ func (r *run) ended(ctx context.Context, res dumpers.Result) ServiceDump {
 
 // fail decides what a failed dump means for the run. A recipe that was guessed
 // from the image's name and has never worked may simply be the wrong one.
-func (r *run) fail(d ServiceDump) {
+func (r *run) fail(d ServiceDump, err error) {
 	if d.Certain || r.history.hasSucceeded(d.ID) {
-		r.missing = append(r.missing, &incomplete{d.err})
+		r.missing = append(r.missing, &incomplete{err})
 		return
 	}
 	r.log.Warn("dump by a guessed recipe failed, which doesn't count: set the label backup.type or backup.disable",
-		"service", d.ID, "recipe", d.Recipe, "error", d.err)
-	r.record.Problems = append(r.record.Problems, "guess: "+oneLine(d.err))
+		"service", d.ID, "recipe", d.Recipe, "error", err)
+	r.record.Problems = append(r.record.Problems, "guess: "+oneLine(err))
 }

@@ -66,7 +66,7 @@ func (r *run) steps(ctx context.Context) error {
 			return err
 		}
 	}
-	return r.backup(ctx, false, r.prune)
+	return r.backup(ctx, false, r.pruneAndCount)
 }
 
 // begin takes the lock, reads what is known, and says in the journal that a
@@ -105,13 +105,16 @@ func (r *run) open(command string) error {
 		r.log.Warn("the last "+dead.Command+" was interrupted", "started", dead.Started, "phase", dead.Phase)
 	}
 	if last := r.history.LastRun; found && dead.Command == commandRun && (last == nil || dead.Started.After(last.Started)) {
-		r.history.LastRun = &Run{
-			Trigger: dead.Trigger, Started: dead.Started, Ended: dead.Since, Result: Interrupted,
-			Errors:   []string{interruptedIn(dead.Phase)},
-			Problems: []string{}, Services: []ServiceDump{},
+		lost := newRecord()
+		lost.Trigger, lost.Started, lost.Ended, lost.Result = dead.Trigger, dead.Started, dead.Since, Interrupted
+		lost.Errors, lost.Target = []string{interruptedIn(dead.Phase)}, r.URL()
+		r.history.LastRun = &lost
+		if err := r.state.addRun(lost); err != nil {
+			return err
 		}
 	}
-	r.record = Run{Trigger: r.options.Trigger, Started: now, Errors: []string{}, Problems: []string{}, Services: []ServiceDump{}}
+	r.record = newRecord()
+	r.record.Trigger, r.record.Started, r.record.Target = r.options.Trigger, now, r.URL()
 	if command == commandRun {
 		r.log.Info("run started", "trigger", r.options.Trigger)
 	}
@@ -199,6 +202,7 @@ func (r *run) closing(what string, done func() error) {
 
 // noteDiscovery logs what was found, and remembers which services are gone.
 func (r *run) noteDiscovery(all Discovery) {
+	r.noteUndumped(all)
 	known := map[string]bool{}
 	counts := map[Action]int{}
 	for _, s := range all.Services {
@@ -255,11 +259,10 @@ func (r *run) end(ctx context.Context, err error) (*Run, error) {
 	if r.record.Result == Interrupted {
 		r.record.Errors = []string{interruptedIn(r.journal.Phase)}
 	}
-	r.history.LastRun = &r.record
 	if r.record.Result == Complete {
 		r.history.LastComplete = &r.record
 	}
-	saved := r.close()
+	saved := join(r.report(), r.close())
 	r.log.Info("run ended", "result", r.record.Result, "took", r.record.Ended.Sub(r.record.Started))
 	return &r.record, join(append(wrong, saved)...)
 }
