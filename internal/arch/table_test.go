@@ -39,16 +39,18 @@ func table() []rule {
 		{pkg: "internal/atomicfile"},
 		{pkg: "internal/cli",
 			code:  []string{"engine", "engine/storage", "internal/api", "internal/config", "internal/daemon", "internal/nearest", "internal/secret"},
-			tests: []string{"internal/docker", "internal/docker/dockertest"}},
+			tests: []string{"internal/docker", "internal/docker/dockertest", "internal/notify/notifytest"}},
 		{pkg: "internal/config", code: []string{"internal/nearest", "internal/schedule", "internal/secret"}},
 		{pkg: "internal/daemon",
 			code: []string{"discovery", "dumpers", "engine", "engine/storage", "templates",
-				"internal/api", "internal/atomicfile", "internal/config", "internal/docker", "internal/schedule", "internal/secret"},
-			tests: []string{"engine/storage/driver", "engine/storage/driver/drivertest", "internal/docker/dockertest"}},
+				"internal/api", "internal/atomicfile", "internal/config", "internal/docker", "internal/notify", "internal/schedule", "internal/secret"},
+			tests: []string{"engine/storage/driver", "engine/storage/driver/drivertest", "internal/docker/dockertest", "internal/notify/notifytest"}},
 		{pkg: "internal/docker", code: []string{"discovery", "dumpers"},
 			tests: []string{"internal/docker/dockertest", "templates"}},
 		{pkg: "internal/docker/dockertest"},
 		{pkg: "internal/nearest"},
+		{pkg: "internal/notify", code: []string{"internal/api", "internal/secret"}, tests: []string{"internal/notify/notifytest"}},
+		{pkg: "internal/notify/notifytest"},
 		{pkg: "internal/schedule"},
 		{pkg: "internal/secret"},
 	}
@@ -68,5 +70,6 @@ func owners() map[string][]string {
 		"github.com/rancher/go-rancher":        {"internal/rancher"},
 		"github.com/robfig/cron":               {"internal/schedule"},
 		"github.com/kelseyhightower/envconfig": {"internal/config"},
+		"github.com/nicholas-fedor/shoutrrr":   {"internal/notify"},
 	}
 }

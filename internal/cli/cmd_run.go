@@ -6,7 +6,9 @@ import (
 	"flag"
 	"fmt"
 	"log/slog"
+	"path/filepath"
 
+	"github.com/purser-backup/purser/internal/config"
 	"github.com/purser-backup/purser/internal/daemon"
 )
 
@@ -20,7 +22,8 @@ func daemonCommand() *command {
 		help: `Makes a run whenever BACKUP_CRON_SCHEDULE comes due in the time zone TZ, one at a time. A
 run that was missed is made up for at once, so the first start runs at once too. A run
 that fails is logged with its hints and tried again at the next due time; purser health
-and purser status tell of it.
+and purser status tell of it, and so do notifications (BACKUP_NOTIFICATION_URLS) and a dead
+man's switch (BACKUP_PING_URL).
 
 On SIGTERM or SIGINT it removes what it has started in Docker, stops within 8 seconds,
 and exits with 0.
@@ -30,6 +33,32 @@ and exits with 0.
 }
 
 func runDaemon(ctx context.Context, inv *invocation) error {
+	err := inv.serve(ctx)
+	if err != nil && ctx.Err() == nil {
+		err = join(err, inv.tellStart(ctx, err))
+	}
+	return err
+}
+
+// tellStart notifies those whom the settings name, as far as these are good,
+// that the daemon does not run.
+func (inv *invocation) tellStart(ctx context.Context, fault error) error {
+	overrides, err := inv.overrides()
+	if err != nil {
+		return err
+	}
+	if inv.cfg == nil {
+		inv.cfg = config.Salvage(inv.env, overrides, filepath.Join(inv.configDir, settingsFile))
+	}
+	o, err := inv.options(talkative)
+	if err != nil {
+		return err
+	}
+	daemon.TellStart(ctx, o, fault)
+	return nil
+}
+
+func (inv *invocation) serve(ctx context.Context) error {
 	d, err := inv.daemonWithKey(ctx, talkative)
 	if err != nil {
 		return err

@@ -24,7 +24,8 @@ labels, are named above the table.
 With --output json: {instance, daemon_running, schedule, next_run, running, last_run,
 last_complete_run, last_backup, docker: {seen, lost_since, error}, services: [{id, recipe,
 last_good_dump, last_good_set, last_tried, bytes, error, gone_since, state, image, action,
-reason}], wrong}; docker is null unless the daemon watches it.
+reason}], notifications: [{service, since, error}], wrong}; docker is null unless the
+daemon watches it, and notifications are the ways to tell people that don't work.
 ` + exitHelp(),
 		run: runStatus,
 	}

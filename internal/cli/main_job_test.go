@@ -107,7 +107,7 @@ func TestJSON(t *testing.T) {
 		{"config", "notes settings"},
 		{"ls", "gid group mode mtime path size type uid user"},
 		{"restore ROOT/out", "affected bytes destination entries files time torn"},
-		{"status", "daemon_running docker instance last_backup last_complete_run last_run running schedule services wrong"},
+		{"status", "daemon_running docker instance last_backup last_complete_run last_run notifications running schedule services wrong"},
 		{"version", "go platform version"},
 	} {
 		out := b.good(append(strings.Fields(test.args), "--output", "json")...)

@@ -61,7 +61,10 @@ type Config struct {
 	// the log of a start.
 	Notes []string
 
+	Notices Notices
+
 	settings []Setting
+	secrets  []secret.String // all that were given, for Scrub
 }
 
 // Rancher says how to reach a Rancher 1.x server and its database.

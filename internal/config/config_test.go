@@ -49,6 +49,7 @@ func TestDefaults(t *testing.T) {
 		FullIfOlderThan: 7 * 24 * time.Hour, RemoveAllButNFull: 3, RemoveAllIncOfButNFull: 1, VolumeSize: 200 << 20,
 		Scope: "all", StaleAfter: 30 * 24 * time.Hour,
 		Rancher: config.Rancher{DB: config.RancherDB{Port: 3306, User: "rancher", Name: "rancher"}},
+		Notices: config.Notices{Level: "incomplete"},
 	})
 	if got := c.Schedule.Next(time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)); !got.Equal(time.Date(2026, 11, 21, 0, 0, 0, 0, time.UTC)) {
 		t.Errorf("next run at %v", got)
@@ -148,6 +149,7 @@ func TestSpellings(t *testing.T) {
 						DB: config.RancherDB{Host: "db.example", Port: 3307, User: "cattle", Password: secret.New("db secret"), Name: "cattle"},
 					},
 					Credentials: config.Credentials{FTPPassword: secret.New("ftp secret")},
+					Notices:     config.Notices{Level: "incomplete"},
 					Notes:       got.Notes,
 				})
 			}
@@ -301,7 +303,7 @@ func TestSettingsAreAllDocumentedNames(t *testing.T) {
 	for _, s := range load(t).Settings() {
 		names = append(names, s.Name)
 	}
-	if len(names) != 46 || !slices.Contains(names, "BACKUP_TARGET_REQUIRE_MOUNT") {
+	if len(names) != 50 || !slices.Contains(names, "BACKUP_TARGET_REQUIRE_MOUNT") {
 		t.Errorf("%d settings: %q", len(names), names)
 	}
 }

@@ -39,7 +39,7 @@ type variable struct {
 // is the documentation's.
 func variables(c *Config) []variable {
 	var list []variable
-	for _, part := range [][]variable{runVariables(c), duplicityVariables(c), placeVariables(c), rancherVariables(c), foreignVariables(c)} {
+	for _, part := range [][]variable{runVariables(c), duplicityVariables(c), placeVariables(c), noticeVariables(c), rancherVariables(c), foreignVariables(c)} {
 		list = append(list, part...)
 	}
 	return list

@@ -30,7 +30,8 @@ type Options struct {
 	Recipes string // directory of the user's recipes, which need not exist
 	KeyDir  string // directory of OpenPGP keys, which need not exist
 
-	wrap func(*storage.Store) *storage.Store // lets tests put faults before a target
+	wrap   func(*storage.Store) *storage.Store // lets tests put faults before a target
+	pauses []time.Duration                      // lets tests not wait between tries to notify
 }
 
 // Daemon joins the parts of purser. Its methods may be called by several
@@ -44,7 +45,9 @@ type Daemon struct {
 	state   state
 	catalog *dumpers.Catalog
 	scope   discovery.Scope
+	notices *notices
 	connect func(context.Context) (*dockerEngine, error)
+	room    func(dir string) (room, error)
 }
 
 // New compiles the recipes and makes ready; it connects to nothing. A fault in
@@ -62,7 +65,10 @@ func New(o Options) (*Daemon, error) {
 		opt: o, cfg: o.Config, log: o.Log, now: o.Now,
 		state: newState(o.Config.ArchiveDir), catalog: catalog, scope: scope,
 	}
-	d.connect = d.connectDocker // tests connect to something else
+	if d.notices, err = newNotices(o); err != nil {
+		return nil, err
+	}
+	d.connect, d.room = d.connectDocker, statfs // tests connect to something else
 	return d, nil
 }
 
@@ -182,12 +188,14 @@ func (d *Daemon) Serve(ctx context.Context, report func(error)) error {
 	if err != nil {
 		return err
 	}
+	d.settle(ctx, kindStart)
 	d.log.Info("daemon started", "schedule", d.cfg.CronSchedule, "time_zone", d.now().Location(),
 		"source", d.cfg.SourcePath, "target", d.URL(), "archive_dir", filepath.Clean(d.cfg.ArchiveDir))
-	if !d.cfg.ModuleDatabase {
-		return l.serve(ctx)
-	}
 	w, err := d.newWatcher()
+	if err != nil {
+		return err
+	}
+	m, err := d.newMonitor()
 	if err != nil {
 		return err
 	}
@@ -199,9 +207,15 @@ func (d *Daemon) Serve(ctx context.Context, report func(error)) error {
 		return l.serve(gctx)
 	})
 	g.Go(func() error {
-		w.watch(gctx)
+		m.watch(gctx)
 		return nil
 	})
+	if d.cfg.ModuleDatabase {
+		g.Go(func() error {
+			w.watch(gctx)
+			return nil
+		})
+	}
 	return g.Wait()
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"time"
@@ -48,16 +49,38 @@ type run struct {
 // not start. The error joins everything that is wrong; each error that wraps
 // ErrIncomplete is about a part that is missing while the rest is backed up.
 func (d *Daemon) Run(ctx context.Context, o RunOptions) (*Run, error) {
-	if err := d.CheckTarget(ctx); err != nil {
-		return nil, err
+	err := d.CheckTarget(ctx)
+	var r *run
+	if err == nil {
+		r, err = d.begin(commandRun, o)
 	}
-	r, err := d.begin(commandRun, o)
 	if err != nil {
+		d.tellNoRun(ctx, err)
 		return nil, err
 	}
+	ping := d.pingStart(ctx)
+	record, err := r.perform(ctx)
+	ping()
+	d.tellRun(ctx, r, err)
+	return record, err
+}
+
+// perform makes the run and gives the lock back.
+func (r *run) perform(ctx context.Context) (*Run, error) {
 	defer r.lock.unlock()
-	err = r.steps(ctx)
-	return r.end(ctx, err)
+	return r.end(ctx, r.guarded(ctx))
+}
+
+// guarded makes the steps of a run. A bug in them ends the run, not the daemon.
+func (r *run) guarded(ctx context.Context) (err error) {
+	defer func() {
+		if bug := recover(); bug != nil {
+			r.log.Debug("panic", "value", bug, "stack", string(debug.Stack()))
+			err = withHint(fmt.Errorf("a bug in purser has ended the run: %v", bug),
+				"report it, with the log that DEBUG=true gives")
+		}
+	}()
+	return r.steps(ctx)
 }
 
 func (r *run) steps(ctx context.Context) error {
