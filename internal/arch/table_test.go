@@ -34,7 +34,7 @@ func table() []rule {
 		{pkg: "engine/storage/internal/file", code: []string{"engine/storage/driver", "internal/atomicfile"},
 			tests: []string{"engine/storage/driver/drivertest"}},
 
-		{pkg: "internal/api"},
+		{pkg: "internal/api", code: []string{"internal/secret"}},
 		{pkg: "internal/arch"},
 		{pkg: "internal/atomicfile"},
 		{pkg: "internal/cli",

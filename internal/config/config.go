@@ -44,10 +44,11 @@ type Config struct {
 	Retries                int           // --num-retries in them, 0 if not given
 	RetryDelay             time.Duration // --backend-retry-delay in them, 0 if not given
 
-	Instance   string        // empty: the daemon finds one [BACKUP_INSTANCE]
-	Scope      string        // [BACKUP_SCOPE]
-	StaleAfter time.Duration // [BACKUP_STALE_AFTER]
-	Listen     string        // host:port, or empty [BACKUP_LISTEN]
+	Instance    string        // empty: the daemon finds one [BACKUP_INSTANCE]
+	Scope       string        // [BACKUP_SCOPE]
+	StaleAfter  time.Duration // [BACKUP_STALE_AFTER]
+	Listen      string        // host:port, or empty [BACKUP_LISTEN]
+	ListenToken secret.String // set where Listen is [BACKUP_LISTEN_TOKEN]
 
 	BandwidthLimit     int64 // bytes per second, 0 is none [BACKUP_BWLIMIT]
 	TargetRequireMount bool  // [BACKUP_TARGET_REQUIRE_MOUNT]

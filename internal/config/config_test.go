@@ -268,7 +268,7 @@ func TestRancherAgentLoses(t *testing.T) {
 func TestPassedThrough(t *testing.T) {
 	c := load(t, "DOCKER_HOST=tcp://h:2376", "DOCKER_TLS_VERIFY=1", "DOCKER_CERT_PATH=/certs", "DOCKER_API_VERSION=1.24", "TZ=Europe/Paris",
 		"AWS_ACCESS_KEY_ID=id", "AWS_SECRET_ACCESS_KEY=key", "AWS_SESSION_TOKEN=tok", "AWS_DEFAULT_REGION=a", "AWS_REGION=b",
-		"BACKUP_LISTEN=:8080", "BACKUP_BWLIMIT=1.5M", "BACKUP_INSTANCE=blue-1", "BACKUP_STALE_AFTER=2W", "SIGN_PASSPHRASE=s")
+		"BACKUP_LISTEN=:8080", "BACKUP_LISTEN_TOKEN=0123456789abcdef", "BACKUP_BWLIMIT=1.5M", "BACKUP_INSTANCE=blue-1", "BACKUP_STALE_AFTER=2W", "SIGN_PASSPHRASE=s")
 	if want := (config.Docker{Host: "tcp://h:2376", TLSVerify: "1", CertPath: "/certs", APIVersion: "1.24"}); c.Docker != want {
 		t.Errorf("Docker: %+v", c.Docker)
 	}
@@ -303,7 +303,7 @@ func TestSettingsAreAllDocumentedNames(t *testing.T) {
 	for _, s := range load(t).Settings() {
 		names = append(names, s.Name)
 	}
-	if len(names) != 50 || !slices.Contains(names, "BACKUP_TARGET_REQUIRE_MOUNT") {
+	if len(names) != 51 || !slices.Contains(names, "BACKUP_TARGET_REQUIRE_MOUNT") {
 		t.Errorf("%d settings: %q", len(names), names)
 	}
 }

@@ -160,7 +160,7 @@ func (l *loader) unknown(g given, name string, known map[string]bool) {
 
 // sections are the beginnings of names that only settings have.
 func sections() []string {
-	return []string{"BACKUP_CRON_", "BACKUP_MODULE_", "BACKUP_DUPLICITY_", "BACKUP_RANCHER_", "BACKUP_NOTIFICATION_"}
+	return []string{"BACKUP_CRON_", "BACKUP_MODULE_", "BACKUP_DUPLICITY_", "BACKUP_RANCHER_", "BACKUP_NOTIFICATION_", "BACKUP_LISTEN_"}
 }
 
 func (l *loader) fault(g given, err error, hint string) {
@@ -279,6 +279,7 @@ func readFile(path string) (value string, err error) {
 // must not be together.
 func (l *loader) derive() {
 	c := l.config
+	l.deriveListen()
 	module := l.setting(varModuleRancherDB)
 	switch {
 	case module == nil: // it was faulty

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"net/url"
 	"strings"
 
@@ -10,6 +11,10 @@ import (
 const (
 	varNotificationURLs = "BACKUP_NOTIFICATION_URLS"
 	varPingURL          = "BACKUP_PING_URL"
+	varListen           = "BACKUP_LISTEN"
+	varListenToken      = "BACKUP_LISTEN_TOKEN"
+
+	minToken = 16 // characters
 )
 
 // Notices say whom purser tells how its runs end.
@@ -84,6 +89,28 @@ func parsePing(s string) (secret.String, error) {
 		return secret.String{}, withHint("write the URL that the service shows, such as https://hc-ping.com/your-uuid", "not an http or https URL")
 	}
 	return secret.New(s), nil
+}
+
+// deriveListen checks that what is served to the network has a token.
+func (l *loader) deriveListen() {
+	c := l.config
+	token, why := l.setting(varListenToken), ""
+	switch {
+	case token == nil || c.Listen == "" && c.ListenToken.IsZero(): // it was faulty, or neither is set
+		return
+	case c.Listen == "":
+		why = "there is no " + varListen
+	case c.ListenToken.IsZero():
+		why = "not set, and " + varListen + " is"
+	case len(c.ListenToken.Reveal()) < minToken:
+		why = "too short"
+	default:
+		return
+	}
+	l.faults = append(l.faults, &Fault{
+		Name: varListenToken, Origin: token.Origin, Err: errors.New(why),
+		hint: "set both, with a token of at least 16 characters, such as `openssl rand -hex 32` makes; or neither",
+	})
 }
 
 // minScrubbed is the length below which a secret is not looked for: it would

@@ -31,7 +31,7 @@ type Options struct {
 	KeyDir  string // directory of OpenPGP keys, which need not exist
 
 	wrap   func(*storage.Store) *storage.Store // lets tests put faults before a target
-	pauses []time.Duration                      // lets tests not wait between tries to notify
+	pauses []time.Duration                     // lets tests not wait between tries to notify
 }
 
 // Daemon joins the parts of purser. Its methods may be called by several
@@ -48,6 +48,7 @@ type Daemon struct {
 	notices *notices
 	connect func(context.Context) (*dockerEngine, error)
 	room    func(dir string) (room, error)
+	listen  func() ([]listener, error)
 }
 
 // New compiles the recipes and makes ready; it connects to nothing. A fault in
@@ -68,7 +69,7 @@ func New(o Options) (*Daemon, error) {
 	if d.notices, err = newNotices(o); err != nil {
 		return nil, err
 	}
-	d.connect, d.room = d.connectDocker, statfs // tests connect to something else
+	d.connect, d.room, d.listen = d.connectDocker, statfs, d.listenAll // tests connect to something else
 	return d, nil
 }
 
@@ -188,6 +189,10 @@ func (d *Daemon) Serve(ctx context.Context, report func(error)) error {
 	if err != nil {
 		return err
 	}
+	listeners, err := d.listen()
+	if err != nil {
+		return err
+	}
 	d.settle(ctx, kindStart)
 	d.log.Info("daemon started", "schedule", d.cfg.CronSchedule, "time_zone", d.now().Location(),
 		"source", d.cfg.SourcePath, "target", d.URL(), "archive_dir", filepath.Clean(d.cfg.ArchiveDir))
@@ -199,6 +204,12 @@ func (d *Daemon) Serve(ctx context.Context, report func(error)) error {
 	if err != nil {
 		return err
 	}
+	return d.together(ctx, l, m, w, listeners)
+}
+
+// together lets the parts of a daemon work side by side until the loop ends or
+// one of them fails.
+func (d *Daemon) together(ctx context.Context, l *loop, m *monitor, w *watcher, listeners []listener) error {
 	g, gctx := errgroup.WithContext(ctx)
 	gctx, stop := context.WithCancel(gctx)
 	defer stop()
@@ -206,6 +217,9 @@ func (d *Daemon) Serve(ctx context.Context, report func(error)) error {
 		defer stop()
 		return l.serve(gctx)
 	})
+	for _, one := range listeners {
+		g.Go(func() error { return one.serve(gctx) })
+	}
 	g.Go(func() error {
 		m.watch(gctx)
 		return nil

@@ -22,14 +22,6 @@ func mailed(m *notifytest.SMTP) []string {
 	return titles
 }
 
-func paths(h *notifytest.HTTP) string {
-	var list []string
-	for _, r := range h.Take() {
-		list = append(list, r.Path)
-	}
-	return strings.Join(list, " ")
-}
-
 // What can't be delivered doesn't change the run, is shown, and comes later.
 func TestUndeliveredNotificationsComeLater(t *testing.T) {
 	web := notifytest.NewHTTP(t)
