@@ -16,7 +16,8 @@ func dumpCommand() *command {
 		help: `Dumps the named services, or every service that a recipe matches, as a run would. A dump
 is complete or absent: the previous good one stays until the new one is in place.
 
-With --output json: a list of {id, recipe, outcome, certain, started, ended, files, bytes, error}.
+With --output json: a list of {id, recipe, outcome, certain, started, ended, files,
+bytes, previous_bytes, error}.
 ` + exitHelp(exitIncomplete, exitLocked),
 		run: runDump,
 	}

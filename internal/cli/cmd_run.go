@@ -6,7 +6,9 @@ import (
 	"flag"
 	"fmt"
 	"log/slog"
+	"path/filepath"
 
+	"github.com/purser-backup/purser/internal/config"
 	"github.com/purser-backup/purser/internal/daemon"
 )
 
@@ -20,7 +22,8 @@ func daemonCommand() *command {
 		help: `Makes a run whenever BACKUP_CRON_SCHEDULE comes due in the time zone TZ, one at a time. A
 run that was missed is made up for at once, so the first start runs at once too. A run
 that fails is logged with its hints and tried again at the next due time; purser health
-and purser status tell of it. While BACKUP_GONOGO says no, it is asked again every five
+and purser status tell of it, and so do notifications (BACKUP_NOTIFICATION_URLS) and a dead
+man's switch (BACKUP_PING_URL). While BACKUP_GONOGO says no, it is asked again every five
 minutes. A service with the label backup.schedule is dumped at its own times, in runs that
 leave the others out.
 
@@ -32,6 +35,32 @@ and exits with 0.
 }
 
 func runDaemon(ctx context.Context, inv *invocation) error {
+	err := inv.serve(ctx)
+	if err != nil && ctx.Err() == nil {
+		err = join(err, inv.tellStart(ctx, err))
+	}
+	return err
+}
+
+// tellStart notifies those whom the settings name, as far as these are good,
+// that the daemon does not run.
+func (inv *invocation) tellStart(ctx context.Context, fault error) error {
+	overrides, err := inv.overrides()
+	if err != nil {
+		return err
+	}
+	if inv.cfg == nil {
+		inv.cfg = config.Salvage(inv.env, overrides, filepath.Join(inv.configDir, settingsFile))
+	}
+	o, err := inv.options(talkative)
+	if err != nil {
+		return err
+	}
+	daemon.TellStart(ctx, o, fault)
+	return nil
+}
+
+func (inv *invocation) serve(ctx context.Context) error {
 	d, err := inv.daemonWithKey(ctx, talkative)
 	if err != nil {
 		return err
@@ -73,10 +102,11 @@ deleted.
   --force    back up even if Docker can't be reached; the run is then incomplete. Whoever
              BACKUP_GONOGO names isn't asked; without it, no makes no run, which is no error
 
-With --output json: {trigger, partial, started, ended, result, errors, problems, services, backup,
-prune: {sets, objects, bytes}}; services as from purser dump, backup as from purser
-backup. With --dry-run: as from purser discover. Where there was no run: {result:
-"skipped", why}.
+With --output json: {trigger, partial, started, ended, result, errors, problems, services,
+skipped: [{id, image, reason}], not_covered: [{id, image, reason}], target, backup, prune:
+{sets, objects, bytes}, kept: {chains, sets, bytes}}; services as from purser dump, backup
+as from purser backup. With --dry-run: as from purser discover. Where there was no run:
+{result: "skipped", why}.
 ` + exitHelp(exitIncomplete, exitLocked, exitWrongKey),
 		flags: func(fs *flag.FlagSet, f *commandFlags) {
 			fs.BoolVar(&f.dryRun, "dry-run", false, "")

@@ -24,7 +24,8 @@ labels, are named above the table.
 With --output json: {instance, daemon_running, schedule, next_run, running, last_run,
 last_complete_run, last_backup, docker: {seen, lost_since, error}, services: [{id, recipe,
 last_good_dump, last_good_set, last_tried, bytes, error, gone_since, state, image, action,
-reason}], wrong}; docker is null unless the daemon watches it.
+reason}], notifications: [{service, since, error}], wrong}; docker is null unless the
+daemon watches it, and notifications are the ways to tell people that don't work.
 ` + exitHelp(),
 		run: runStatus,
 	}
@@ -141,17 +142,21 @@ func healthCommand() *command {
 		name:    "health",
 		summary: "exit with 0 if the daemon runs and its runs are good, else with 1",
 		example: "purser health && echo good",
-		help: `For the image's HEALTHCHECK. Healthy means: the daemon runs, and two due times, plus half
-an interval (30 seconds to an hour) and the length of the last run, have not passed since
-the last complete run began. An incomplete run is not a complete one. A run that is under
-way puts a bad verdict off for up to three days, since a first upload takes its time.
+		help: `For the image's HEALTHCHECK. Healthy means: the daemon runs and answers, and two due times,
+plus half an interval (30 seconds to an hour) and the length of the last run, have not
+passed since the last complete run began. An incomplete run is not a complete one. A run
+that is under way puts a bad verdict off for up to three days, since a first upload takes
+its time.
 ` + exitHelp(),
-		run: func(_ context.Context, inv *invocation) error {
+		run: func(ctx context.Context, inv *invocation) error {
 			cfg, err := inv.config()
 			if err != nil {
 				return err
 			}
 			if err := daemon.Health(cfg, inv.now().In(inv.location())); err != nil {
+				return err
+			}
+			if err := daemon.Answers(ctx, cfg); err != nil {
 				return err
 			}
 			if inv.json() {

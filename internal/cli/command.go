@@ -34,6 +34,7 @@ type command struct {
 type commandFlags struct {
 	dryRun, force, full, data, execute  bool
 	numericOwner, noOwner, ignoreErrors bool
+	last                                bool
 	time, path, olderThan, to           string
 	keepFull, keepIncrementalOf         int
 	retention                           retention.Policy
@@ -44,7 +45,8 @@ func commands() []*command {
 	return []*command{
 		daemonCommand(), runCommand(), discoverCommand(), dumpCommand(), loadCommand(), backupCommand(),
 		restoreCommand(), lsCommand(), setsCommand(), verifyCommand(), pruneCommand(), cleanupCommand(),
-		duplicityCommand(), statusCommand(), checkCommand(), healthCommand(), configCommand(), completionCommand(), versionCommand(), helpCommand(),
+		duplicityCommand(), statusCommand(), runsCommand(), checkCommand(), healthCommand(), configCommand(), completionCommand(), versionCommand(),
+		helpCommand(),
 	}
 }
 

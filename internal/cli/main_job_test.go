@@ -96,7 +96,8 @@ func TestJSON(t *testing.T) {
 		args string
 		want string // keys of the outermost object, or of a list's first
 	}{
-		{"run", "backup ended errors problems prune result services started trigger"},
+		{"run", "backup ended errors kept not_covered problems prune result services skipped started target trigger"},
+		{"runs", "backup ended errors kept not_covered problems prune result services skipped started target trigger"},
 		// Nothing has changed since the run: the set has no time.
 		{"backup", "bytes changed deleted encrypted ended files kind new source_bytes unreadable uploaded_bytes volumes"},
 		{"sets", "chains incomplete orphans url"},
@@ -106,7 +107,7 @@ func TestJSON(t *testing.T) {
 		{"config", "notes settings"},
 		{"ls", "gid group mode mtime path size type uid user"},
 		{"restore ROOT/out", "affected bytes destination entries files time torn"},
-		{"status", "daemon_running docker instance last_backup last_complete_run last_run running schedule services wrong"},
+		{"status", "daemon_running docker instance last_backup last_complete_run last_run notifications running schedule services wrong"},
 		{"version", "go platform version"},
 	} {
 		out := b.good(append(strings.Fields(test.args), "--output", "json")...)

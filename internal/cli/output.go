@@ -4,10 +4,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"github.com/purser-backup/purser/internal/api"
 )
 
 // writeJSON prints a result as one indented JSON document.
@@ -21,26 +22,7 @@ func writeJSON(w io.Writer, v any) error {
 	return nil
 }
 
-// formatSize renders bytes with three significant digits in binary units.
-func formatSize(n int64) string {
-	if n < 1024 {
-		return fmt.Sprintf("%d B", n)
-	}
-	v, unit := float64(n), ""
-	for _, unit = range []string{"KiB", "MiB", "GiB", "TiB", "PiB", "EiB"} {
-		// 999.5 would be rounded to 1000 and no longer have three digits.
-		if v /= 1024; v < 999.5 {
-			break
-		}
-	}
-	switch {
-	case v < 9.995:
-		return fmt.Sprintf("%.2f %s", v, unit)
-	case v < 99.95:
-		return fmt.Sprintf("%.1f %s", v, unit)
-	}
-	return fmt.Sprintf("%.0f %s", v, unit)
-}
+func formatSize(n int64) string { return api.Size(n) }
 
 // formatTime renders a time in its own zone, to the second; zero is a dash.
 func formatTime(t time.Time) string {
@@ -50,14 +32,7 @@ func formatTime(t time.Time) string {
 	return t.Format(time.RFC3339)
 }
 
-// formatDuration renders a duration with the precision that a person wants:
-// milliseconds below ten seconds, else seconds.
-func formatDuration(d time.Duration) string {
-	if d.Abs() < 10*time.Second {
-		return d.Round(time.Millisecond).String()
-	}
-	return d.Round(time.Second).String()
-}
+func formatDuration(d time.Duration) string { return api.Duration(d) }
 
 // formatAgo says how long ago t was, in the two largest units.
 func formatAgo(t, now time.Time) string {
@@ -84,25 +59,9 @@ func formatSpan(d time.Duration) string {
 	return fmt.Sprintf("%dd%dh", s/86400, s/3600%24)
 }
 
-// count renders a number with its noun: "1 file", "2 files".
-func count(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return strconv.Itoa(n) + " " + noun + "s"
-}
+func count(n int, noun string) string { return api.Count(n, noun) }
 
-// printable makes a name from a foreign source safe for a terminal: control
-// characters and broken UTF-8 are shown escaped.
-func printable(s string) string {
-	for _, r := range s {
-		if r < ' ' || r == 0x7f || (r >= 0x80 && r < 0xa0) || r == utf8.RuneError {
-			quoted := strconv.Quote(s)
-			return quoted[1 : len(quoted)-1]
-		}
-	}
-	return s
-}
+func printable(s string) string { return api.Printable(s) }
 
 // table prints rows in columns as wide as their widest cell. The last column
 // is not padded, so lines carry no trailing blanks.

@@ -57,10 +57,11 @@ type Config struct {
 	RetentionMin int              // so many of the newest sets always stay [BACKUP_RETENTION_MIN]
 	Holds        []time.Time      // restore points that stay [BACKUP_RETENTION_HOLD]
 
-	Instance   string        // empty: the daemon finds one [BACKUP_INSTANCE]
-	Scope      string        // [BACKUP_SCOPE]
-	StaleAfter time.Duration // [BACKUP_STALE_AFTER]
-	Listen     string        // host:port, or empty [BACKUP_LISTEN]
+	Instance    string        // empty: the daemon finds one [BACKUP_INSTANCE]
+	Scope       string        // [BACKUP_SCOPE]
+	StaleAfter  time.Duration // [BACKUP_STALE_AFTER]
+	Listen      string        // host:port, or empty [BACKUP_LISTEN]
+	ListenToken secret.String // set where Listen is [BACKUP_LISTEN_TOKEN]
 
 	BandwidthLimit     int64 // bytes per second, 0 is none [BACKUP_BWLIMIT]
 	TargetRequireMount bool  // [BACKUP_TARGET_REQUIRE_MOUNT]
@@ -75,7 +76,10 @@ type Config struct {
 	// the log of a start.
 	Notes []string
 
+	Notices Notices
+
 	settings []Setting
+	secrets  []secret.String // all that were given, for Scrub
 }
 
 // Rancher says how to reach a Rancher 1.x server and its database.

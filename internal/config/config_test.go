@@ -53,6 +53,7 @@ func TestDefaults(t *testing.T) {
 		FullIfOlderThan: 7 * 24 * time.Hour, RemoveAllButNFull: 3, RemoveAllIncOfButNFull: 1, RetentionMin: 1, DumpWorkers: 2, VolumeSize: 200 << 20,
 		Scope: "all", StaleAfter: 30 * 24 * time.Hour,
 		Rancher: config.Rancher{DB: config.RancherDB{Port: 3306, User: "rancher", Name: "rancher"}},
+		Notices: config.Notices{Level: "incomplete"},
 	})
 	if got := c.Schedule.Next(time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)); !got.Equal(time.Date(2026, 11, 21, 0, 0, 0, 0, time.UTC)) {
 		t.Errorf("next run at %v", got)
@@ -152,6 +153,7 @@ func TestSpellings(t *testing.T) {
 						DB: config.RancherDB{Host: "db.example", Port: 3307, User: "cattle", Password: secret.New("db secret"), Name: "cattle"},
 					},
 					Credentials: config.Credentials{FTPPassword: secret.New("ftp secret")},
+					Notices:     config.Notices{Level: "incomplete"},
 					Notes:       got.Notes,
 				})
 			}
@@ -281,7 +283,7 @@ func TestRancherAgentLoses(t *testing.T) {
 func TestPassedThrough(t *testing.T) {
 	c := load(t, "DOCKER_HOST=tcp://h:2376", "DOCKER_TLS_VERIFY=1", "DOCKER_CERT_PATH=/certs", "DOCKER_API_VERSION=1.24", "TZ=Europe/Paris",
 		"AWS_ACCESS_KEY_ID=id", "AWS_SECRET_ACCESS_KEY=key", "AWS_SESSION_TOKEN=tok", "AWS_DEFAULT_REGION=a", "AWS_REGION=b",
-		"BACKUP_LISTEN=:8080", "BACKUP_BWLIMIT=1.5M", "BACKUP_INSTANCE=blue-1", "BACKUP_STALE_AFTER=2W", "SIGN_PASSPHRASE=s")
+		"BACKUP_LISTEN=:8080", "BACKUP_LISTEN_TOKEN=0123456789abcdef", "BACKUP_BWLIMIT=1.5M", "BACKUP_INSTANCE=blue-1", "BACKUP_STALE_AFTER=2W", "SIGN_PASSPHRASE=s")
 	if want := (config.Docker{Host: "tcp://h:2376", TLSVerify: "1", CertPath: "/certs", APIVersion: "1.24"}); c.Docker != want {
 		t.Errorf("Docker: %+v", c.Docker)
 	}

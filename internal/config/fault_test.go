@@ -79,8 +79,11 @@ func TestFaults(t *testing.T) {
 		{[]string{"BACKUP_ARCHIVE_DIR=/"}, "purser's own folder", "elsewhere"},
 		{[]string{"BACKUP_INSTANCE=a/b"}, "instance's name", "letters"},
 		{[]string{"BACKUP_INSTANCE=.."}, "instance's name", "letters"},
-		{[]string{"BACKUP_LISTEN=8080"}, "address with a port", ":8080"},
+		{[]string{"BACKUP_LISTEN=8080", "BACKUP_LISTEN_TOKEN="}, "address with a port", ":8080"},
 		{[]string{"BACKUP_LISTEN=h:0"}, "address with a port", ":8080"},
+		{[]string{"BACKUP_LISTEN=:8080"}, "BACKUP_LISTEN_TOKEN: not set, and BACKUP_LISTEN is", "openssl rand"},
+		{[]string{"BACKUP_LISTEN=:8080", "BACKUP_LISTEN_TOKEN=hidden"}, "BACKUP_LISTEN_TOKEN: too short", "16 characters"},
+		{[]string{"BACKUP_LISTEN_TOKEN=0123456789abcdef"}, "BACKUP_LISTEN_TOKEN: there is no BACKUP_LISTEN", "or neither"},
 		{[]string{"BACKUP_BWLIMIT=fast"}, "not a rate", "KiB"},
 		{[]string{"BACKUP_BWLIMIT=1e9"}, "not a rate", "KiB"},
 		{[]string{"BACKUP_BWLIMIT=M"}, "not a rate", "KiB"},
@@ -152,7 +155,7 @@ func TestSecretsStayOutOfFaults(t *testing.T) {
 func TestNotes(t *testing.T) {
 	for _, environ := range [][]string{
 		{"BACKUP_PORT=tcp://10.0.0.2:80"}, {"BACKUP_PORT_80_TCP_ADDR=10.0.0.2"}, {"BACKUP_NAME=/web/backup"}, {"BACKUP_ENV_PATH=/bin"},
-		{"BACKUP_SERVICE_HOST=10.0.0.1"}, {"BACKUP_LISTEN=:80"}, {"BACKUP_BWLIMIT=5"}, {"BACKUP_DUPLICITY_OPTIONS=--asynchronous-upload"},
+		{"BACKUP_SERVICE_HOST=10.0.0.1"}, {"BACKUP_BWLIMIT=5"}, {"BACKUP_DUPLICITY_OPTIONS=--asynchronous-upload"},
 	} {
 		name, _, _ := strings.Cut(environ[0], "=")
 		if notes := load(t, environ...).Notes; len(notes) != 1 || !strings.Contains(notes[0], name) {

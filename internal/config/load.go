@@ -36,6 +36,21 @@ const (
 // The error is an *Error with all that is wrong; each *Fault in it has a hint.
 // A missing target is no fault here: see CheckTarget.
 func Load(environ []string, overrides map[string]string, file string) (*Config, error) {
+	c, faults := read(environ, overrides, file)
+	if len(faults) > 0 {
+		return nil, &Error{Faults: faults}
+	}
+	return c, nil
+}
+
+// Salvage reads what Load refuses as far as it is good, so that somebody can be
+// told of the faults. A faulty setting has no value, or a part of one.
+func Salvage(environ []string, overrides map[string]string, file string) *Config {
+	c, _ := read(environ, overrides, file)
+	return c
+}
+
+func read(environ []string, overrides map[string]string, file string) (*Config, []*Fault) {
 	c := &Config{Location: time.Local}
 	l := &loader{config: c, given: map[string][]given{}}
 	table := variables(c)
@@ -47,10 +62,7 @@ func Load(environ []string, overrides map[string]string, file string) (*Config, 
 	}
 	l.derive()
 	l.checkRancher(environ)
-	if len(l.faults) > 0 {
-		return nil, &Error{Faults: l.faults}
-	}
-	return c, nil
+	return c, l.faults
 }
 
 // given is a setting as it stands in the environment or in a file of settings.
@@ -150,7 +162,7 @@ func (l *loader) unknown(g given, name string, known map[string]bool) {
 
 // sections are the beginnings of names that only settings have.
 func sections() []string {
-	return []string{"BACKUP_CRON_", "BACKUP_MODULE_", "BACKUP_DUPLICITY_", "BACKUP_RANCHER_"}
+	return []string{"BACKUP_CRON_", "BACKUP_MODULE_", "BACKUP_DUPLICITY_", "BACKUP_RANCHER_", "BACKUP_NOTIFICATION_", "BACKUP_LISTEN_"}
 }
 
 func (l *loader) fault(g given, err error, hint string) {
@@ -186,6 +198,7 @@ func (l *loader) load(v variable, override string) {
 	if value == "" {
 		return
 	}
+	l.config.remember(v, value)
 	if why, ok := notYet()[v.name]; ok && !why.refuse {
 		l.config.Notes = append(l.config.Notes, v.name+": "+why.hint)
 	}
@@ -270,6 +283,7 @@ func (l *loader) derive() {
 	c := l.config
 	l.deriveSchedule()
 	l.deriveRetention()
+	l.deriveListen()
 	module := l.setting(varModuleRancherDB)
 	switch {
 	case module == nil: // it was faulty

@@ -45,7 +45,9 @@ type variable struct {
 // is the documentation's.
 func variables(c *Config) []variable {
 	var list []variable
-	for _, part := range [][]variable{runVariables(c), duplicityVariables(c), retentionVariables(c), placeVariables(c), rancherVariables(c), foreignVariables(c)} {
+	for _, part := range [][]variable{
+		runVariables(c), duplicityVariables(c), retentionVariables(c), placeVariables(c), noticeVariables(c), rancherVariables(c), foreignVariables(c),
+	} {
 		list = append(list, part...)
 	}
 	return list
@@ -121,7 +123,8 @@ func placeVariables(c *Config) []variable {
 		{name: "BACKUP_INSTANCE", set: to(&c.Instance, parseInstance)},
 		{name: "BACKUP_SCOPE", def: "all", set: text(func(v string) { c.Scope = v })},
 		{name: "BACKUP_STALE_AFTER", def: "30D", set: to(&c.StaleAfter, parseInterval)},
-		{name: "BACKUP_LISTEN", set: to(&c.Listen, parseListen)},
+		{name: varListen, set: to(&c.Listen, parseListen)},
+		{name: varListenToken, secret: true, set: hide(&c.ListenToken)},
 		{name: "BACKUP_BWLIMIT", set: to(&c.BandwidthLimit, parseRate)},
 		{name: varRequireMount, def: "false", set: to(&c.TargetRequireMount, parseBool)},
 		{name: "DEBUG", def: "false", set: to(&c.Debug, parseBool)},
@@ -185,7 +188,6 @@ func notYet() map[string]unbuilt {
 	const later = "it has no effect in this version"
 	return map[string]unbuilt{
 		varRequireMount:  {refuse: true, hint: "unset it; this version can't tell whether the target is a mount"},
-		"BACKUP_LISTEN":  {hint: later},
 		"BACKUP_BWLIMIT": {hint: later},
 	}
 }

@@ -32,7 +32,8 @@ type Options struct {
 	Recipes string // directory of the user's recipes, which need not exist
 	KeyDir  string // directory of OpenPGP keys, which need not exist; those of SSH are in .ssh beside it
 
-	wrap func(*storage.Store) *storage.Store // lets tests put faults before a target
+	wrap   func(*storage.Store) *storage.Store // lets tests put faults before a target
+	pauses []time.Duration                     // lets tests not wait between tries to notify
 }
 
 // Daemon joins the parts of purser. Its methods may be called by several
@@ -47,7 +48,10 @@ type Daemon struct {
 	catalog *dumpers.Catalog
 	scope   discovery.Scope
 	rancher *rancherSource // nil where no server is configured
+	notices *notices
 	connect func(context.Context) (*dockerEngine, error)
+	room    func(dir string) (room, error)
+	listen  func() ([]listener, error)
 }
 
 // New compiles the recipes and makes ready; it connects to nothing. A fault in
@@ -66,7 +70,10 @@ func New(o Options) (*Daemon, error) {
 		state: newState(o.Config.ArchiveDir), catalog: catalog, scope: scope,
 		rancher: newRancherSource(o.Config, o.Log),
 	}
-	d.connect = d.connectDocker // tests connect to something else
+	if d.notices, err = newNotices(o); err != nil {
+		return nil, err
+	}
+	d.connect, d.room, d.listen = d.connectDocker, statfs, d.listenAll // tests connect to something else
 	return d, nil
 }
 
@@ -186,15 +193,27 @@ func (d *Daemon) Serve(ctx context.Context, report func(error)) error {
 	if err != nil {
 		return err
 	}
+	listeners, err := d.listen()
+	if err != nil {
+		return err
+	}
+	d.settle(ctx, kindStart)
 	d.log.Info("daemon started", "schedule", d.cfg.CronSchedule, "time_zone", d.now().Location(),
 		"source", d.cfg.SourcePath, "target", d.URL(), "archive_dir", filepath.Clean(d.cfg.ArchiveDir))
-	if !d.cfg.ModuleDatabase {
-		return l.serve(ctx)
-	}
 	w, err := d.newWatcher()
 	if err != nil {
 		return err
 	}
+	m, err := d.newMonitor()
+	if err != nil {
+		return err
+	}
+	return d.together(ctx, l, m, w, listeners)
+}
+
+// together lets the parts of a daemon work side by side until the loop ends or
+// one of them fails.
+func (d *Daemon) together(ctx context.Context, l *loop, m *monitor, w *watcher, listeners []listener) error {
 	g, gctx := errgroup.WithContext(ctx)
 	gctx, stop := context.WithCancel(gctx)
 	defer stop()
@@ -202,10 +221,19 @@ func (d *Daemon) Serve(ctx context.Context, report func(error)) error {
 		defer stop()
 		return l.serve(gctx)
 	})
+	for _, one := range listeners {
+		g.Go(func() error { return one.serve(gctx) })
+	}
 	g.Go(func() error {
-		w.watch(gctx)
+		m.watch(gctx)
 		return nil
 	})
+	if d.cfg.ModuleDatabase {
+		g.Go(func() error {
+			w.watch(gctx)
+			return nil
+		})
+	}
 	return g.Wait()
 }
 

@@ -90,7 +90,7 @@ func (r *run) dump(ctx context.Context, dumper *dumpers.Dumper, services []Found
 	if len(names) > 0 {
 		r.log.Info("dumping", "services", strings.Join(names, ","))
 	}
-	ended, skipped := r.dumpAll(ctx, dumper, plans)
+	ended, failures, skipped := r.dumpAll(ctx, dumper, plans)
 	var dumps []ServiceDump
 	for _, s := range services {
 		d, ok := ended[s.ID]
@@ -98,11 +98,13 @@ func (r *run) dump(ctx context.Context, dumper *dumpers.Dumper, services []Found
 		case skipped[s.ID]:
 			continue
 		case !ok:
-			d = ServiceDump{ID: s.ID, Outcome: DumpFailed, Started: r.now(), Ended: r.now(), Error: oneLine(s.match.Err), err: s.match.Err}
+			d = ServiceDump{ID: s.ID, Outcome: DumpFailed, Started: r.now(), Ended: r.now(), Error: oneLine(s.match.Err)}
+			failures[d.ID] = s.match.Err
 		}
+		d.Previous = r.history.lastSize(s.ID)
 		d.Recipe, d.Certain = s.Recipe, s.Certain || s.match.Err != nil
 		if d.Outcome == DumpFailed {
-			r.fail(d)
+			r.fail(d, failures[d.ID])
 		}
 		dumps = append(dumps, d)
 	}
@@ -115,8 +117,8 @@ func (r *run) dump(ctx context.Context, dumper *dumpers.Dumper, services []Found
 
 // dumpAll makes the dumps and their records, which are filled as dumps end, so
 // that times are those of each one. However short the time, it makes one.
-func (r *run) dumpAll(ctx context.Context, dumper *dumpers.Dumper, plans []dumpers.Plan) (ended map[string]ServiceDump, skipped map[string]bool) {
-	ended, skipped = map[string]ServiceDump{}, map[string]bool{}
+func (r *run) dumpAll(ctx context.Context, dumper *dumpers.Dumper, plans []dumpers.Plan) (ended map[string]ServiceDump, failures map[string]error, skipped map[string]bool) {
+	ended, failures, skipped = map[string]ServiceDump{}, map[string]error{}, map[string]bool{}
 	var mu sync.Mutex
 	var begun atomic.Bool
 	results := dumper.DumpAll(ctx, plans, dumpers.Pool{
@@ -130,18 +132,17 @@ func (r *run) dumpAll(ctx context.Context, dumper *dumpers.Dumper, plans []dumpe
 		},
 	})
 	for _, res := range results {
-		if res.Skipped {
-			skipped[res.Plan.Service.ID()] = true
-		}
+		id := res.Plan.Service.ID()
+		skipped[id], failures[id] = res.Skipped, res.Err
 	}
-	return ended, skipped
+	return ended, failures, skipped
 }
 
 // ended makes the record of one dump, and its line in the log. The error
 // itself is left to whoever the run reports to.
 func (r *run) ended(ctx context.Context, res dumpers.Result) ServiceDump {
 	now := r.now()
-	d := ServiceDump{ID: res.Plan.Service.ID(), Started: now.Add(-res.Report.Duration), Ended: now, err: res.Err}
+	d := ServiceDump{ID: res.Plan.Service.ID(), Started: now.Add(-res.Report.Duration), Ended: now}
 	switch {
 	case res.Err == nil:
 		d.Outcome, d.Files, d.Bytes = Dumped, res.Report.Files, res.Report.Bytes
@@ -158,12 +159,12 @@ func (r *run) ended(ctx context.Context, res dumpers.Result) ServiceDump {
 
 // fail decides what a failed dump means for the run. A recipe that was guessed
 // from the image's name and has never worked may simply be the wrong one.
-func (r *run) fail(d ServiceDump) {
+func (r *run) fail(d ServiceDump, err error) {
 	if d.Certain || r.history.hasSucceeded(d.ID) {
-		r.missing = append(r.missing, &incomplete{d.err})
+		r.missing = append(r.missing, &incomplete{err})
 		return
 	}
 	r.log.Warn("dump by a guessed recipe failed, which doesn't count: set the label backup.type or backup.disable",
-		"service", d.ID, "recipe", d.Recipe, "error", d.err)
-	r.record.Problems = append(r.record.Problems, "guess: "+oneLine(d.err))
+		"service", d.ID, "recipe", d.Recipe, "error", err)
+	r.record.Problems = append(r.record.Problems, "guess: "+oneLine(err))
 }

@@ -6,90 +6,32 @@ import (
 	"time"
 
 	"github.com/purser-backup/purser/engine"
+	"github.com/purser-backup/purser/internal/api"
 )
 
-// Trigger says who started a run.
-type Trigger string
+// The record of a run is a wire type too.
+type (
+	Trigger     = api.Trigger
+	Result      = api.Result
+	Run         = api.Run
+	Pruning     = api.Pruning
+	Outcome     = api.Outcome
+	ServiceDump = api.ServiceDump
+	Backup      = api.Backup
+)
 
-// What starts a run.
+// The values of these types.
 const (
-	BySchedule Trigger = "schedule"
-	ByCommand  Trigger = "command"
+	BySchedule    = api.BySchedule
+	ByCommand     = api.ByCommand
+	Complete      = api.Complete
+	Incomplete    = api.Incomplete
+	Failed        = api.Failed
+	Interrupted   = api.Interrupted
+	Dumped        = api.Dumped
+	DumpFailed    = api.DumpFailed
+	DumpCancelled = api.DumpCancelled
 )
-
-// Result is how a run ended.
-type Result string
-
-// The results of a run.
-const (
-	Complete    Result = "complete"
-	Incomplete  Result = "incomplete"  // backed up, but something is missing from it, or pruning failed
-	Failed      Result = "failed"      // nothing was backed up
-	Interrupted Result = "interrupted" // cancelled, or the process died
-)
-
-// Run is the record of one run.
-type Run struct {
-	Trigger  Trigger       `json:"trigger"`
-	Partial  bool          `json:"partial,omitempty"` // only services with a schedule of their own were due
-	Started  time.Time     `json:"started"`
-	Ended    time.Time     `json:"ended"`
-	Result   Result        `json:"result"`
-	Errors   []string      `json:"errors"`   // why it isn't complete
-	Problems []string      `json:"problems"` // what else the user should know
-	Services []ServiceDump `json:"services"`
-	Backup   *Backup       `json:"backup"` // null if nothing was backed up
-	Prune    *Pruning      `json:"prune"`  // null if the run did not come to it, or it failed
-}
-
-// Pruning is what the retention settings deleted after a backup.
-type Pruning struct {
-	Sets    int   `json:"sets"`
-	Objects int   `json:"objects"`
-	Bytes   int64 `json:"bytes"`
-}
-
-// Outcome is what became of one service in a run.
-type Outcome string
-
-// The outcomes for a service.
-const (
-	Dumped        Outcome = "dumped"
-	DumpFailed    Outcome = "failed"
-	DumpCancelled Outcome = "cancelled" // with the whole run
-)
-
-// ServiceDump is the dump of one service in a run.
-type ServiceDump struct {
-	ID      string    `json:"id"` // STACK/SERVICE, or the label backup.id
-	Recipe  string    `json:"recipe"`
-	Outcome Outcome   `json:"outcome"`
-	Certain bool      `json:"certain"` // false: the recipe is a guess from the image's name
-	Started time.Time `json:"started"`
-	Ended   time.Time `json:"ended"`
-	Files   int       `json:"files"`
-	Bytes   int64     `json:"bytes"`
-	Error   string    `json:"error,omitempty"`
-
-	err error
-}
-
-// Backup is what one backup of the tree wrote.
-type Backup struct {
-	Kind          string    `json:"kind"`          // full, incremental, or unchanged if nothing had to be written
-	Time          time.Time `json:"time,omitzero"` // of the set; absent if unchanged
-	Ended         time.Time `json:"ended"`
-	Volumes       int       `json:"volumes"`
-	Bytes         int64     `json:"bytes"` // of the set on the target
-	Encrypted     bool      `json:"encrypted"`
-	Files         int       `json:"files"`
-	New           int       `json:"new"`
-	Changed       int       `json:"changed"`
-	Deleted       int       `json:"deleted"`
-	SourceBytes   int64     `json:"source_bytes"`
-	UploadedBytes int64     `json:"uploaded_bytes"`
-	Unreadable    []string  `json:"unreadable"`
-}
 
 func newBackup(r engine.BackupResult, ended time.Time) *Backup {
 	b := &Backup{
@@ -205,4 +147,14 @@ func (h *history) forgive(id string) {
 			h.Services[i].Error = ""
 		}
 	}
+}
+
+// lastSize is the size of the last good dump of a service, 0 if there is none.
+func (h *history) lastSize(id string) int64 {
+	for _, s := range h.Services {
+		if s.ID == id {
+			return s.Bytes
+		}
+	}
+	return 0
 }

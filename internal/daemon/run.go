@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"time"
@@ -52,24 +53,46 @@ type run struct {
 // not start, with an error that wraps ErrNoGo if it was not the time for one. The error joins everything that is wrong; each error that wraps
 // ErrIncomplete is about a part that is missing while the rest is backed up.
 func (d *Daemon) Run(ctx context.Context, o RunOptions) (*Run, error) {
-	if err := d.CheckTarget(ctx); err != nil {
-		return nil, err
-	}
-	if !o.Force {
+	err := d.CheckTarget(ctx)
+	if err == nil && !o.Force {
 		if err := d.goNoGo(ctx); err != nil {
 			return nil, err
 		}
 	}
-	r, err := d.begin(commandRun, o)
+	var r *run
+	if err == nil {
+		r, err = d.begin(commandRun, o)
+	}
 	if err != nil {
+		d.tellNoRun(ctx, err)
 		return nil, err
 	}
+	ping := d.pingStart(ctx)
+	record, err := r.perform(ctx)
+	ping()
+	d.tellRun(ctx, r, err)
+	return record, err
+}
+
+// perform makes the run and gives the lock back.
+func (r *run) perform(ctx context.Context) (*Run, error) {
 	defer r.lock.unlock()
-	err = r.steps(ctx)
-	if errors.Is(err, errTimeUp) {
-		err = nil
+	return r.end(ctx, r.guarded(ctx))
+}
+
+// guarded makes the steps of a run. A bug in them ends the run, not the daemon.
+func (r *run) guarded(ctx context.Context) (err error) {
+	defer func() {
+		if bug := recover(); bug != nil {
+			r.log.Debug("panic", "value", bug, "stack", string(debug.Stack()))
+			err = withHint(fmt.Errorf("a bug in purser has ended the run: %v", bug),
+				"report it, with the log that DEBUG=true gives")
+		}
+	}()
+	if err := r.steps(ctx); !errors.Is(err, errTimeUp) {
+		return err
 	}
-	return r.end(ctx, err)
+	return nil
 }
 
 func (r *run) steps(ctx context.Context) error {
@@ -86,7 +109,7 @@ func (r *run) steps(ctx context.Context) error {
 			return err
 		}
 	}
-	return r.backup(ctx, false, r.prune)
+	return r.backup(ctx, false, r.pruneAndCount)
 }
 
 // dumps reports whether there may be something to dump.
@@ -131,13 +154,16 @@ func (r *run) open(command string) error {
 		r.log.Warn("the last "+dead.Command+" was interrupted", "started", dead.Started, "phase", dead.Phase)
 	}
 	if last := r.history.LastRun; found && dead.Command == commandRun && (last == nil || dead.Started.After(last.Started)) {
-		r.history.LastRun = &Run{
-			Trigger: dead.Trigger, Started: dead.Started, Ended: dead.Since, Result: Interrupted,
-			Errors:   []string{interruptedIn(dead.Phase)},
-			Problems: []string{}, Services: []ServiceDump{},
+		lost := newRecord()
+		lost.Trigger, lost.Started, lost.Ended, lost.Result = dead.Trigger, dead.Started, dead.Since, Interrupted
+		lost.Errors, lost.Target = []string{interruptedIn(dead.Phase)}, r.URL()
+		r.history.LastRun = &lost
+		if err := r.state.addRun(lost); err != nil {
+			return err
 		}
 	}
-	r.record = Run{Trigger: r.options.Trigger, Partial: r.options.Partial, Started: now, Errors: []string{}, Problems: []string{}, Services: []ServiceDump{}}
+	r.record = newRecord()
+	r.record.Trigger, r.record.Partial, r.record.Started, r.record.Target = r.options.Trigger, r.options.Partial, now, r.URL()
 	if command == commandRun {
 		r.log.Info("run started", "trigger", r.options.Trigger, "partial", r.options.Partial)
 	}
@@ -228,6 +254,7 @@ func (r *run) closing(what string, done func() error) {
 
 // noteDiscovery logs what was found, and remembers which services are gone.
 func (r *run) noteDiscovery(all Discovery) {
+	r.noteUndumped(all)
 	known := map[string]bool{}
 	counts := map[Action]int{}
 	for _, s := range all.Services {
@@ -294,14 +321,13 @@ func (r *run) end(ctx context.Context, err error) (*Run, error) {
 	if r.record.Result == Interrupted {
 		r.record.Errors = []string{interruptedIn(r.journal.Phase)}
 	}
-	r.history.LastRun = &r.record
 	if !r.record.Partial {
 		r.history.LastWhole = r.record.Started
 	}
 	if r.record.Result == Complete && !r.record.Partial {
 		r.history.LastComplete = &r.record
 	}
-	saved := r.close()
+	saved := join(r.report(), r.close())
 	r.log.Info("run ended", "result", r.record.Result, "took", r.record.Ended.Sub(r.record.Started))
 	return &r.record, join(append(wrong, saved)...)
 }

@@ -157,10 +157,11 @@ func newBench(t *testing.T, env ...string) *bench {
 	b.Daemon, err = New(Options{
 		Config: cfg, Rand: rand.Reader, Recipes: filepath.Join(b.root, "recipes"),
 		Log: slog.New(slog.NewTextHandler(b.log, &slog.HandlerOptions{ReplaceAttr: withoutTime})),
-		Now: b.tick,
+		Now: b.tick, pauses: []time.Duration{time.Millisecond},
 	})
 	b.must(t, err)
 	b.Daemon.connect = b.engine.connect
+	b.Daemon.listen = func() ([]listener, error) { return nil, nil } // a bubble of fake time has no network
 	return b
 }
 

@@ -22,7 +22,8 @@ type Status struct {
 	LastBackup   *Backup         `json:"last_backup"`
 	Docker       *Watch          `json:"docker"` // null unless the daemon watches it
 	Services     []ServiceStatus `json:"services"`
-	Wrong        []string        `json:"wrong"` // what is wrong, worst first
+	Notices      []NoticeFailure `json:"notifications"` // ways to tell people that don't work
+	Wrong        []string        `json:"wrong"`         // what is wrong, worst first
 }
 
 // Watch is how the daemon sees Docker.
@@ -114,7 +115,26 @@ func ReadStatus(cfg *config.Config, now time.Time) (Status, error) {
 			status.Wrong = append([]string{err.Error()}, status.Wrong...)
 		}
 	}
+	told, err := s.loadTold()
+	if err != nil {
+		return Status{}, err
+	}
+	status.addTold(&told)
 	return status, nil
+}
+
+// addTold tells of what nothing else in a status tells of.
+func (s *Status) addTold(t *told) {
+	for _, a := range t.Alerts {
+		switch a.Kind {
+		case kindLock, kindNothing, kindMissed, kindFull:
+			s.Wrong = append(s.Wrong, a.Subject+": "+a.Text)
+		}
+	}
+	s.Notices = append([]NoticeFailure{}, t.Failures...)
+	for _, f := range t.Failures {
+		s.Wrong = append(s.Wrong, fmt.Sprintf("%s: nothing gets through since %s: %s", f.Service, f.Since.Format(time.RFC3339), f.Error))
+	}
 }
 
 // add tells what is wrong by the watch.

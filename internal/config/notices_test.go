@@ -1,0 +1,69 @@
+package config_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/purser-backup/purser/internal/config"
+)
+
+func TestNotificationURLs(t *testing.T) {
+	for value, want := range map[string][]string{
+		"ntfy://ntfy.sh/a":                       {"ntfy://ntfy.sh/a"},
+		"ntfy://ntfy.sh/a  ntfy://ntfy.sh/b":     {"ntfy://ntfy.sh/a", "ntfy://ntfy.sh/b"},
+		"ntfy://ntfy.sh/a,generic+http://h/b":    {"ntfy://ntfy.sh/a", "generic+http://h/b"},
+		"smtp://h/?to=a@x.org,b@x.org,ntfy://h/": {"smtp://h/?to=a@x.org,b@x.org", "ntfy://h/"},
+		"ntfy://ntfy.sh/a, ntfy://ntfy.sh/b,":    {"ntfy://ntfy.sh/a", "ntfy://ntfy.sh/b"},
+	} {
+		var got []string
+		for _, u := range load(t, "BACKUP_NOTIFICATION_URLS="+value).Notices.URLs {
+			got = append(got, u.Reveal())
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%s: %q", value, got)
+		}
+	}
+	n := load(t, "backup_notification-urls=ntfy://h/a", "NOTIFICATION_URLS=ntfy://h/b", "BACKUP_NOTIFICATION_LEVEL=Changed", "BACKUP_PING_URL=https://h/x").Notices
+	if len(n.URLs) != 2 || n.Level != "changed" || n.Ping.Reveal() != "https://h/x" {
+		t.Errorf("got %+v", n)
+	}
+	if level := load(t).Notices.Level; level != "incomplete" {
+		t.Errorf("the usual level is %q", level)
+	}
+}
+
+func TestNoticeFaults(t *testing.T) {
+	for environ, want := range map[string]string{
+		"BACKUP_NOTIFICATION_URLS=t0k3n":           "BACKUP_NOTIFICATION_URLS: not a list of URLs",
+		"NOTIFICATION_URLS=ntfy://h/a t0k3n":       "NOTIFICATION_URLS: not a list of URLs",
+		"BACKUP_NOTIFICATION_URLS=ntfy://%zzt0k3n": "BACKUP_NOTIFICATION_URLS: not a list of URLs",
+		"BACKUP_NOTIFICATION_LEVEL=all":            `BACKUP_NOTIFICATION_LEVEL="all": not a level`,
+		"BACKUP_PING_URL=hc-ping.com/t0k3n":        "BACKUP_PING_URL: not an http or https URL",
+		"BACKUP_PING_URL=ftp://hc-ping.com/t0k3n":  "BACKUP_PING_URL: not an http or https URL",
+		"BACKUP_NOTIFICATIONS_URL=t0k3n":           "BACKUP_NOTIFICATIONS_URL: no such setting",
+	} {
+		got := faults(t, environ)
+		if len(got) != 1 || got[0].Error() != want || strings.Contains(got[0].Hint(), "t0k3n") {
+			t.Errorf("%s: %v", environ, got)
+		}
+	}
+}
+
+// Somebody is told of faults by what is good.
+func TestSalvage(t *testing.T) {
+	c := config.Salvage([]string{"BACKUP_CRON_SCHEDULE=x", "BACKUP_NOTIFICATION_URLS=ntfy://h/a", "BACKUP_ARCHIVE_DIR=/s", "PASSPHRASE_FILE=/does/not/exist"}, nil, "")
+	if len(c.Notices.URLs) != 1 || c.Notices.Level != "incomplete" || c.ArchiveDir != "/s" {
+		t.Errorf("got %+v", c)
+	}
+}
+
+func TestScrub(t *testing.T) {
+	c := load(t, "PASSPHRASE=open sesame", "BACKUP_DUPLICITY_URL=ftp://me:p%40ss@h/x", "AWS_SECRET_ACCESS_KEY=abc",
+		"NOTIFICATION_URLS=ntfy://u:hidden1@h/a ntfy://h/hidden2", "BACKUP_PING_URL=https://h/hidden3")
+	const text = "open sesame, ftp://me:p%40ss@h/x, p@ss, hidden1, ntfy://h/hidden2, https://h/hidden3, abc"
+	const want = "[redacted], ftp://me:[redacted]@h/x, [redacted], [redacted], [redacted], [redacted], abc"
+	if got := c.Scrub(text); got != want {
+		t.Errorf("got %s", got)
+	}
+}

@@ -1,0 +1,121 @@
+package daemon
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"path/filepath"
+	"slices"
+
+	"github.com/purser-backup/purser/engine"
+	"github.com/purser-backup/purser/internal/api"
+	"github.com/purser-backup/purser/internal/config"
+)
+
+const (
+	// maxRuns and maxRunBytes bound what is kept of past runs. A big host has
+	// fewer of them.
+	maxRuns     = 100
+	maxRunBytes = 1 << 20
+)
+
+// runs are the reports of past runs, newest first.
+type runs struct {
+	Version int   `json:"version"`
+	Runs    []Run `json:"runs"`
+}
+
+func (s state) runsPath() string { return filepath.Join(s.dir, "runs.json") }
+
+func (s state) loadRuns() ([]Run, error) {
+	var r runs
+	_, err := load(s.runsPath(), &r)
+	return r.Runs, err
+}
+
+// addRun keeps the report of a run, and of those before it what there is room
+// for.
+func (s state) addRun(r Run) error {
+	past, err := s.loadRuns()
+	if err != nil {
+		return err
+	}
+	all := runs{Version: stateVersion}
+	room := maxRunBytes
+	for _, one := range slices.Insert(past, 0, r) {
+		text, err := json.Marshal(one)
+		if err != nil {
+			return fmt.Errorf("encode the report of a run: %w", err)
+		}
+		if room -= len(text); len(all.Runs) > 0 && (room < 0 || len(all.Runs) == maxRuns) {
+			break
+		}
+		all.Runs = append(all.Runs, one)
+	}
+	return save(s.runsPath(), all)
+}
+
+// ReadRuns gives the reports of past runs, newest first. There are about as
+// many as fit into a mebibyte, and at most 100.
+func ReadRuns(cfg *config.Config) ([]Run, error) {
+	list, err := newState(cfg.ArchiveDir).loadRuns()
+	if err != nil {
+		return nil, err
+	}
+	return append([]Run{}, list...), nil
+}
+
+// newRecord is the record of a run that has just begun. Lists are never null
+// in JSON.
+func newRecord() Run {
+	return Run{Errors: []string{}, Problems: []string{}, Services: []ServiceDump{}, Skipped: []api.PassedOver{}, Missed: []api.PassedOver{}}
+}
+
+// noteUndumped records the services that are left out, and why.
+func (r *run) noteUndumped(all Discovery) {
+	r.record.Skipped, r.record.Missed = []api.PassedOver{}, []api.PassedOver{}
+	for _, s := range all.Services {
+		one := api.PassedOver{ID: s.ID, Image: s.Image, Reason: s.Reason}
+		switch s.Action {
+		case ActionSkip:
+			r.record.Skipped = append(r.record.Skipped, one)
+		case ActionNone:
+			r.record.Missed = append(r.record.Missed, one)
+		}
+	}
+}
+
+// pruneAndCount prunes, and then looks at what is left. That it could not look
+// makes no run worse.
+func (r *run) pruneAndCount(ctx context.Context, repo *engine.Repository) error {
+	if err := r.prune(ctx, repo); err != nil || r.record.Prune == nil {
+		return err
+	}
+	c, err := repo.Collection(ctx)
+	if err != nil {
+		r.log.Warn("what the target holds now could not be counted", "error", err)
+		return ctx.Err()
+	}
+	r.record.Kept = kept(&c)
+	return nil
+}
+
+func kept(c *engine.Collection) *api.Kept {
+	k := &api.Kept{Chains: len(c.Chains)}
+	for _, chain := range c.Chains {
+		k.Sets += len(chain.Sets)
+		for _, s := range chain.Sets {
+			k.Bytes += s.Size
+		}
+	}
+	return k
+}
+
+// report ends a run in the log and keeps its record.
+func (r *run) report() error {
+	r.history.LastRun = &r.record
+	for _, line := range r.record.Lines() {
+		r.log.Info("report: " + line)
+	}
+	return r.state.addRun(r.record)
+}
