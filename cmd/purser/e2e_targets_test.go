@@ -2,11 +2,13 @@ package main_test
 
 import (
 	"encoding/json"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/minio/minio-go/v7"
 	"github.com/minio/minio-go/v7/pkg/credentials"
@@ -193,5 +195,29 @@ func TestTargetsBadInput(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// The limit holds for the whole backup, and the log says what it is.
+func TestBandwidthLimit(t *testing.T) {
+	w := newTwins(t, "PASSPHRASE="+passphrase)
+	random := make([]byte, 5<<20) // doesn't compress
+	_, _ = rand.NewChaCha8([32]byte{}).Read(random)
+	write(t, filepath.Join(w.root, "source/random"), random, 0o600)
+	server := bucketServer(t, servertest.VersityGW)
+	for _, s := range []site{
+		{url: "file://" + t.TempDir()},
+		{url: "s3://" + server.Addr() + "/backups", path: "/", options: "--s3-unencrypted-connection", env: awsKeys()},
+	} {
+		s.env = append(s.env, "BACKUP_BWLIMIT=1M")
+		began := time.Now()
+		r := w.at(t, s).ours.run("purser backup --log-level info")
+		// Within 5 %: the first piece goes at once.
+		if took := time.Since(began); r.code != 0 || took < 4750*time.Millisecond || took > 9*time.Second {
+			t.Errorf("%s: took %v for 5 MiB at 1 MiB/s: %s", s.url, took, r)
+		}
+		if !strings.Contains(r.stderr, "upload_bytes_per_second=1048576") {
+			t.Errorf("%s: the log doesn't tell the limit: %s", s.url, r)
+		}
 	}
 }

@@ -154,7 +154,6 @@ func notYet() map[string]unbuilt {
 	return map[string]unbuilt{
 		varRequireMount:          {refuse: true, hint: "unset it; this version can't tell whether the target is a mount"},
 		"BACKUP_LISTEN":          {hint: later},
-		"BACKUP_BWLIMIT":         {hint: later},
 		"BACKUP_RANCHER_API_URL": {hint: later},
 		"CATTLE_URL":             {hint: later},
 		varRancherDBHost:         {hint: later},
