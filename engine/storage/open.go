@@ -13,6 +13,7 @@ import (
 
 	"github.com/purser-backup/purser/engine/storage/driver"
 	"github.com/purser-backup/purser/engine/storage/internal/file"
+	"github.com/purser-backup/purser/engine/storage/internal/network"
 )
 
 // scheme is one kind of target.
@@ -66,11 +67,17 @@ func Open(ctx context.Context, rawURL string, o Options) (*Store, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	limit := network.NewLimit(o.UploadRate)
+	o.dialer.Limit = limit
 	backend, err := all[i].open(ctx, rest, o)
 	if err != nil {
 		return nil, fail(err, "")
 	}
-	return New(backend, rawURL, o), nil
+	s := New(backend, rawURL, o)
+	if all[i].name == "file" { // the others are limited where they send
+		s.limit = limit
+	}
+	return s, nil
 }
 
 // examples names the supported schemes.

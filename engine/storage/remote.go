@@ -80,7 +80,7 @@ func openSFTP(ctx context.Context, rest string, o Options) (driver.Backend, erro
 		r.path = "/"
 	}
 	ssh := o.SSH
-	ssh.Password = r.password
+	ssh.Password, ssh.Dialer = r.password, o.dialer
 	return sftp.Open(ctx, sftp.Location{User: r.user, Host: r.host, Port: r.port, Dir: r.path}, ssh, o.Now)
 }
 
@@ -108,7 +108,7 @@ func openFTPWith(ctx context.Context, rest string, o Options, security ftp.Secur
 	if security == ftp.Explicit && r.port == implicitPort {
 		security = ftp.Implicit
 	}
-	return ftp.Open(ctx, ftp.Location{User: r.user, Password: r.password, Host: r.host, Port: r.port, Dir: r.path, Security: security}, o.TLS, o.Now)
+	return ftp.Open(ctx, ftp.Location{User: r.user, Password: r.password, Host: r.host, Port: r.port, Dir: r.path, Security: security, Dialer: o.dialer}, o.TLS, o.Now)
 }
 
 // implicitPort is where servers of FTP begin with TLS.
@@ -129,5 +129,5 @@ func openWebDAVWith(ctx context.Context, rest string, o Options, plain bool) (dr
 	if err != nil {
 		return nil, err
 	}
-	return webdav.Open(ctx, webdav.Location{User: r.user, Password: r.password, Host: r.host, Port: r.port, Path: r.path, Plain: plain}, o.TLS, o.Now)
+	return webdav.Open(ctx, webdav.Location{User: r.user, Password: r.password, Host: r.host, Port: r.port, Path: r.path, Plain: plain, Dialer: o.dialer}, o.TLS, o.Now)
 }

@@ -69,9 +69,14 @@ type Options struct {
 	S3Plain    bool
 	// SSH is for targets over SSH.
 	SSH SSH
+	// UploadRate is the most that all uploads together send, in bytes per second;
+	// 0 is no limit.
+	UploadRate int64
 	// Warn is told of each retry, in the manner of slog: a message, then keys
 	// and values. nil tells nobody. It may be called by several goroutines.
 	Warn func(msg string, args ...any)
+
+	dialer network.Dialer // by which all connect; Open makes it
 }
 
 type retry struct {

@@ -58,5 +58,6 @@ func (o Options) s3() S3 {
 	if o.S3.TLS == (TLS{}) {
 		o.S3.TLS = o.TLS
 	}
+	o.S3.Dialer = o.dialer
 	return o.S3
 }

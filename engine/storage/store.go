@@ -10,6 +10,7 @@ import (
 	"io/fs"
 
 	"github.com/purser-backup/purser/engine/storage/driver"
+	"github.com/purser-backup/purser/engine/storage/internal/network"
 )
 
 // Info describes one object.
@@ -28,6 +29,7 @@ type Store struct {
 	url     string // redacted
 	id      string
 	retry   retry
+	limit   *network.Limit // of what the backend reads; nil where it limits itself
 }
 
 // A Store can stand where a Backend does, for those who wrap one.
@@ -62,6 +64,7 @@ func (s *Store) Put(ctx context.Context, name string, r io.ReadSeeker, size int6
 	if limit := s.backend.Features().MaxSize; limit > 0 && size > limit {
 		return s.fail("store", name, driver.Permanent(fmt.Errorf("%d bytes are more than the %d that the target takes", size, limit)))
 	}
+	r = s.limit.Pace(r)
 	err := s.retry.do(ctx, "store "+name, func() error {
 		if err := s.backend.Put(ctx, name, r, size); err != nil {
 			return err

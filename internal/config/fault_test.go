@@ -155,7 +155,7 @@ func TestSecretsStayOutOfFaults(t *testing.T) {
 func TestNotes(t *testing.T) {
 	for _, environ := range [][]string{
 		{"BACKUP_PORT=tcp://10.0.0.2:80"}, {"BACKUP_PORT_80_TCP_ADDR=10.0.0.2"}, {"BACKUP_NAME=/web/backup"}, {"BACKUP_ENV_PATH=/bin"},
-		{"BACKUP_SERVICE_HOST=10.0.0.1"}, {"BACKUP_BWLIMIT=5"}, {"BACKUP_DUPLICITY_OPTIONS=--asynchronous-upload"},
+		{"BACKUP_SERVICE_HOST=10.0.0.1"}, {"BACKUP_DUPLICITY_OPTIONS=--asynchronous-upload"},
 	} {
 		name, _, _ := strings.Cut(environ[0], "=")
 		if notes := load(t, environ...).Notes; len(notes) != 1 || !strings.Contains(notes[0], name) {

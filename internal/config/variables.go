@@ -185,10 +185,8 @@ type unbuilt struct {
 // notYet names the settings that are read and checked, and that this version
 // does not act on.
 func notYet() map[string]unbuilt {
-	const later = "it has no effect in this version"
 	return map[string]unbuilt{
-		varRequireMount:  {refuse: true, hint: "unset it; this version can't tell whether the target is a mount"},
-		"BACKUP_BWLIMIT": {hint: later},
+		varRequireMount: {refuse: true, hint: "unset it; this version can't tell whether the target is a mount"},
 	}
 }
 

@@ -54,7 +54,11 @@ func (r *run) store(ctx context.Context, repo *engine.Repository, full bool) err
 		return err
 	}
 	defer r.closing("the source path", src.Close)
-	r.log.Info("backup started", "source", r.cfg.SourcePath, "target", r.URL())
+	started := []any{"source", r.cfg.SourcePath, "target", r.URL()}
+	if r.cfg.BandwidthLimit > 0 {
+		started = append(started, "upload_bytes_per_second", r.cfg.BandwidthLimit)
+	}
+	r.log.Info("backup started", started...)
 	held := r.dumpsInTree()
 	res, err := repo.Backup(ctx, src, engine.BackupOptions{
 		Full: full, FullIfOlderThan: r.cfg.FullIfOlderThan, FullIfBefore: r.cfg.FullOn.Last(r.now()), Until: r.until(),

@@ -15,7 +15,7 @@ func storageOptions(o Options) storage.Options {
 	cfg := o.Config
 	target, credentials := cfg.Target, cfg.Credentials
 	s := storage.Options{
-		Retries: cfg.Retries, RetryDelay: cfg.RetryDelay, Warn: o.Log.Warn,
+		Retries: cfg.Retries, RetryDelay: cfg.RetryDelay, Warn: o.Log.Warn, UploadRate: cfg.BandwidthLimit,
 		Password:   credentials.FTPPassword,
 		TLS:        storage.TLS{CAFile: target.CAFile, CAPath: target.CAPath, Insecure: target.Insecure},
 		S3Endpoint: target.S3.Endpoint, S3Plain: target.S3.Plain,

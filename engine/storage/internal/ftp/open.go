@@ -24,6 +24,7 @@ type Location struct {
 	Port     int // 0: 21, or 990 with Implicit
 	Dir      string
 	Security Security
+	Dialer   network.Dialer
 }
 
 // Security says how a connection is encrypted.
@@ -103,7 +104,7 @@ func (p *pool) connect(ctx context.Context, s *session, kind, address string) (n
 	if !first {
 		ctx = context.WithoutCancel(ctx)
 	}
-	c, err := network.Dial(ctx, kind, address, network.Stall)
+	c, err := p.location.Dialer.Dial(ctx, kind, address)
 	if err != nil {
 		return nil, err
 	}

@@ -1,5 +1,6 @@
 // Package network holds what all drivers need that speak over a network:
-// connections that don't hang, TLS, and errors that say what to do.
+// connections that don't hang and keep to a rate, TLS, and errors that say what
+// to do.
 package network
 
 import (
@@ -11,47 +12,66 @@ import (
 
 const (
 	connectTimeout = 30 * time.Second
-	// Stall is how long a connection may stand still while somebody waits for it.
-	Stall = 2 * time.Minute
+	defaultStall   = 2 * time.Minute
 )
 
-// Dial connects. A read or write that makes no progress for stall fails with a
-// timeout: a server that has died or a firewall that has forgotten the
-// connection would else hold a backup for ever.
-func Dial(ctx context.Context, network, address string, stall time.Duration) (net.Conn, error) {
-	d := net.Dialer{Timeout: connectTimeout}
-	c, err := d.DialContext(ctx, network, address)
+// Dialer connects. The zero value is good.
+type Dialer struct {
+	// Stall is how long a connection may stand still while somebody waits for it;
+	// 0 is two minutes. Then it fails with a timeout: a server that has died or
+	// a firewall that has forgotten the connection would else hold a backup for
+	// ever.
+	Stall time.Duration
+	// Limit is for all that is sent; nil is none.
+	Limit *Limit
+}
+
+// Dial connects to an address.
+func (d Dialer) Dial(ctx context.Context, network, address string) (net.Conn, error) {
+	c, err := (&net.Dialer{Timeout: connectTimeout}).DialContext(ctx, network, address)
 	if err != nil {
 		return nil, err
 	}
-	return &conn{c, stall}, nil
+	if d.Stall == 0 {
+		d.Stall = defaultStall
+	}
+	return &conn{c, d.Stall, d.Limit}, nil
 }
 
-// conn moves its deadlines before each call.
+// conn moves its deadlines whenever it gets on, both of them: who waits for an
+// answer waits as long as the question is still being sent.
 type conn struct {
 	net.Conn
 	stall time.Duration
+	limit *Limit
 }
 
 func (c *conn) Read(p []byte) (int, error) {
-	if err := c.SetReadDeadline(time.Now().Add(c.stall)); err != nil {
-		return 0, fmt.Errorf("set deadline: %w", err)
+	if err := c.alive(); err != nil {
+		return 0, err
 	}
 	return c.Conn.Read(p)
 }
 
 func (c *conn) Write(p []byte) (n int, err error) {
-	// In pieces, since a long write moves on without the deadline's knowing.
-	const piece = 256 << 10
 	for n < len(p) {
-		if err := c.SetWriteDeadline(time.Now().Add(c.stall)); err != nil {
-			return n, fmt.Errorf("set deadline: %w", err)
+		// In pieces, since a long write gets on without anybody's knowing.
+		piece := c.limit.wait(len(p) - n)
+		if err := c.alive(); err != nil {
+			return n, err
 		}
-		m, err := c.Conn.Write(p[n:min(len(p), n+piece)])
+		m, err := c.Conn.Write(p[n : n+piece])
 		n += m
 		if err != nil {
 			return n, err
 		}
 	}
 	return n, nil
+}
+
+func (c *conn) alive() error {
+	if err := c.SetDeadline(time.Now().Add(c.stall)); err != nil {
+		return fmt.Errorf("set deadline: %w", err)
+	}
+	return nil
 }

@@ -1,13 +1,11 @@
 package network
 
 import (
-	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
 	"io/fs"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -67,16 +65,14 @@ func authorities(path string, err error) error {
 // Transport makes a transport for HTTP that goes by this TLS, and whose
 // connections don't hang. A proxy is taken from the environment, as by all
 // clients of HTTP.
-func (t TLS) Transport() (*http.Transport, error) {
+func (t TLS) Transport(d Dialer) (*http.Transport, error) {
 	config, err := t.Config()
 	if err != nil {
 		return nil, err
 	}
 	return &http.Transport{
-		Proxy: http.ProxyFromEnvironment,
-		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
-			return Dial(ctx, network, address, Stall)
-		},
+		Proxy:                 http.ProxyFromEnvironment,
+		DialContext:           d.Dial,
 		TLSClientConfig:       config,
 		TLSHandshakeTimeout:   connectTimeout,
 		ExpectContinueTimeout: 10 * time.Second,

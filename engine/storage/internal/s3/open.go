@@ -43,7 +43,8 @@ type Options struct {
 	KMSKeyID     string // the KMS's own if empty
 	PartSize     int64  // bytes, 0 is 8 MiB
 
-	TLS network.TLS
+	TLS    network.TLS
+	Dialer network.Dialer
 }
 
 // credentialsTimeout is for a service of the machine itself, in the link-local
@@ -62,7 +63,7 @@ func Open(ctx context.Context, l Location, o Options) (*Backend, error) {
 	if err != nil {
 		return nil, err
 	}
-	transport, err := o.TLS.Transport()
+	transport, err := o.TLS.Transport(o.Dialer)
 	if err != nil {
 		return nil, err
 	}

@@ -45,7 +45,7 @@ func newWorld(t *testing.T, server *servertest.S3, cert *servertest.Certificate)
 	o := &minio.Options{Creds: credentials.NewStaticV4(servertest.AccessKey, servertest.SecretKey, ""), Secure: cert != nil, Region: "us-east-1"}
 	if cert != nil {
 		w.with.TLS = network.TLS{CAFile: cert.CertFile}
-		transport, err := w.with.TLS.Transport()
+		transport, err := w.with.TLS.Transport(network.Dialer{})
 		if err != nil {
 			t.Fatal(err)
 		}

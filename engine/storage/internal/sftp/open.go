@@ -43,6 +43,8 @@ type Options struct {
 	KnownHosts []string // files, in place of the usual ones
 	HostKeys   Check
 
+	Dialer network.Dialer
+
 	Ciphers, MACs, KeyExchanges, HostKeyAlgorithms []string // empty: the good ones
 }
 
@@ -148,7 +150,7 @@ func (d *door) enter(ctx context.Context) (net.Conn, *ssh.Client, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	conn, err := network.Dial(ctx, "tcp", d.address, network.Stall)
+	conn, err := d.options.Dialer.Dial(ctx, "tcp", d.address)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -35,6 +35,7 @@ type Location struct {
 	Port     int // 0: that of the protocol
 	Path     string
 	Plain    bool // HTTP without TLS
+	Dialer   network.Dialer
 }
 
 // Backend is a driver.Backend over a collection. It makes the collection at the
@@ -56,7 +57,7 @@ func Open(ctx context.Context, l Location, t network.TLS, now func() time.Time) 
 	if l.Host == "" {
 		return nil, driver.Permanent(driver.WithHint(errors.New("the URL has no host"), "write webdavs://user@host/folder"))
 	}
-	transport, err := t.Transport()
+	transport, err := t.Transport(l.Dialer)
 	if err != nil {
 		return nil, err
 	}
