@@ -84,6 +84,7 @@ type restore struct {
 	to     sink
 	object func(ctx context.Context, path string, parts []*setReader) error
 	res    RestoreResult
+	buf    [128 << 10]byte // between archive and file
 }
 
 // A sink takes what a restore yields, in index order. Paths are relative to
@@ -222,7 +223,7 @@ func (r *restore) file(ctx context.Context, rel string, parts []*setReader) erro
 	first := parts[0].content(ctx)
 	if len(parts) == 1 {
 		return r.write(rel, parts[0], first, func(w io.Writer) error {
-			_, err := io.Copy(w, first)
+			_, err := io.CopyBuffer(w, first, r.buf[:])
 			return err
 		})
 	}
