@@ -84,6 +84,7 @@ type restore struct {
 	to     sink
 	object func(ctx context.Context, path string, parts []*setReader) error
 	res    RestoreResult
+	buf    [128 << 10]byte // between archive and file
 }
 
 // A sink takes what a restore yields, in index order. Paths are relative to
@@ -222,37 +223,15 @@ func (r *restore) file(ctx context.Context, rel string, parts []*setReader) erro
 	first := parts[0].content(ctx)
 	if len(parts) == 1 {
 		return r.write(rel, parts[0], first, func(w io.Writer) error {
-			_, err := io.Copy(w, first)
+			_, err := io.CopyBuffer(w, first, r.buf[:])
 			return err
 		})
 	}
-	old, err := r.repo.spoolFile()
-	if err != nil {
-		return err
-	}
-	defer func() { old.Close() }()
-	if _, err := io.Copy(&target{old, "spool file"}, first); err != nil {
-		return err
-	}
-	for _, in := range parts[1 : len(parts)-1] {
-		next, err := r.repo.spoolFile()
-		if err != nil {
-			return err
-		}
-		if err := patch(ctx, old, in, in.content(ctx), &target{next, "spool file"}); err != nil {
-			next.Close()
-			return err
-		}
-		old.Close()
-		old = next
-	}
-	in := parts[len(parts)-1]
-	delta := in.content(ctx)
-	return r.write(rel, in, delta, func(w io.Writer) error { return patch(ctx, old, in, delta, w) })
+	return r.composed(ctx, rel, parts)
 }
 
 // patch writes old, changed by the delta that in holds, to w.
-func patch(ctx context.Context, old *os.File, in *setReader, delta *content, w io.Writer) error {
+func patch(ctx context.Context, old *os.File, in *setReader, path string, delta io.Reader, w io.Writer) error {
 	info, err := old.Stat()
 	if err != nil {
 		return fmt.Errorf("read spool file: %w", err)
@@ -267,7 +246,7 @@ func patch(ctx context.Context, old *os.File, in *setReader, delta *content, w i
 	case errors.As(err, &write):
 		return err
 	}
-	return in.damaged(fmt.Errorf("apply difference to %q: %w", delta.path, err))
+	return in.damaged(fmt.Errorf("apply difference to %q: %w", path, err))
 }
 
 // write hands on the file that fill writes, checked against the header of its

@@ -241,7 +241,7 @@ func (r *restore) read(ctx context.Context, old *version, in *setReader, out *os
 	w := io.MultiWriter(&target{out, "spool file"}, sum, size)
 	var err error
 	if diff {
-		err = patch(ctx, old.content, in, c, w)
+		err = patch(ctx, old.content, in, c.path, c, w)
 	} else {
 		_, err = io.Copy(w, c)
 	}

@@ -8,8 +8,9 @@ import (
 // A sparseFile writes a file from its start and leaves holes where there would
 // be nothing but zeros.
 type sparseFile struct {
-	f    *os.File
-	size int64 // so far
+	f       *os.File
+	size    int64 // so far
+	written int64 // up to the last byte that is no hole
 }
 
 // holeSize is the least that a hole is worth: a block of most file systems.
@@ -23,6 +24,7 @@ func (s *sparseFile) Write(p []byte) (int, error) {
 		if data > 0 {
 			n, err := s.f.WriteAt(p[done:done+data], s.size)
 			s.size += int64(n)
+			s.written = s.size
 			if err != nil {
 				return done + n, err
 			}
@@ -53,4 +55,9 @@ func runs(p []byte, offset int64) (data, zeros int) {
 func isZero(p []byte) bool { return bytes.Equal(p[:holeSize], zeroBlock[:]) }
 
 // finish makes a hole at the end part of the file.
-func (s *sparseFile) finish() error { return s.f.Truncate(s.size) }
+func (s *sparseFile) finish() error {
+	if s.written == s.size {
+		return nil
+	}
+	return s.f.Truncate(s.size)
+}

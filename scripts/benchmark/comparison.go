@@ -32,7 +32,7 @@ func comparison(ctx context.Context, s *settings) error {
 	scale := int64(s.size)
 	d := &dataset{dir: filepath.Join(s.dir, "source"), dump: 6e6 * scale, random: 32e5 * scale, texts: 200 * s.size}
 	all := chosen(s)
-	if err := free(s.dir, (4+int64(len(all)))*(d.dump+d.random+int64(d.texts)*4096)); err != nil {
+	if err := free(s.dir, (4+2*int64(len(all)))*(d.dump+d.random+int64(d.texts)*4096)); err != nil {
 		return err
 	}
 	got := results{}
@@ -63,7 +63,6 @@ func round(ctx context.Context, s *settings, d *dataset, all []tool, got results
 	if err := d.make(); err != nil {
 		return fmt.Errorf("make the data: %w", err)
 	}
-	target := filepath.Join(s.dir, "restored")
 	for _, step := range steps {
 		if step == increment {
 			if err := d.change(); err != nil {
@@ -80,7 +79,7 @@ func round(ctx context.Context, s *settings, d *dataset, all []tool, got results
 			if err := warm(d.dir); err != nil {
 				return err
 			}
-			took, err := t.step(ctx, step, d.dir, target)
+			took, err := t.step(ctx, step, d.dir)
 			if err != nil {
 				return err
 			}
@@ -93,12 +92,12 @@ func round(ctx context.Context, s *settings, d *dataset, all []tool, got results
 			return err
 		}
 	}
-	return nil
+	return os.RemoveAll(filepath.Join(s.dir, "restored"))
 }
 
-func (t *tool) step(ctx context.Context, step, source, target string) (sample, error) {
+func (t *tool) step(ctx context.Context, step, source string) (sample, error) {
 	if step == restore {
-		return t.back(ctx, source, target)
+		return t.back(ctx, source)
 	}
 	return t.run(ctx, source, t.backup)
 }

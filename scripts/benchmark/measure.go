@@ -73,26 +73,25 @@ func (t *tool) run(ctx context.Context, dir string, args []string) (sample, erro
 	return s, err
 }
 
-// back restores and compares.
-func (t *tool) back(ctx context.Context, source, target string) (sample, error) {
-	if err := os.RemoveAll(target); err != nil {
-		return sample{}, err
+// back restores and compares. What is restored stays until the round is over:
+// ext4 is slow to make new files where many have been deleted a minute ago,
+// which would hit the next tool.
+func (t *tool) back(ctx context.Context, source string) (sample, error) {
+	dir, above := source, filepath.Dir(t.target)
+	if t.inside {
+		dir, above = t.target, t.target
 	}
-	dir := source
-	if t.into != "" {
-		dir = t.into
-		if err := os.Mkdir(target, 0o700); err != nil {
-			return sample{}, err
-		}
+	if err := os.MkdirAll(above, 0o700); err != nil {
+		return sample{}, err
 	}
 	s, err := t.run(ctx, dir, t.restore)
 	if err != nil {
 		return s, err
 	}
-	if err := sameTree(source, target); err != nil {
+	if err := sameTree(source, t.target); err != nil {
 		return s, fmt.Errorf("%s has restored something else: %w", t.name, err)
 	}
-	return s, os.RemoveAll(target)
+	return s, nil
 }
 
 // sameTree compares names, types, permissions, times and contents.

@@ -41,6 +41,7 @@ func memoryOf(ctx context.Context, s *settings, name string, d *dataset) error {
 	if err := t.begin(ctx, d.dir); err != nil {
 		return err
 	}
+	defer os.RemoveAll(filepath.Join(s.dir, "restored"))
 	defer os.RemoveAll(t.home)
 	for _, step := range []string{full, increment, restore} {
 		if step == increment {
@@ -48,7 +49,7 @@ func memoryOf(ctx context.Context, s *settings, name string, d *dataset) error {
 				return fmt.Errorf("change the data: %w", err)
 			}
 		}
-		took, err := t.step(ctx, step, d.dir, filepath.Join(s.dir, "restored"))
+		took, err := t.step(ctx, step, d.dir)
 		if err != nil {
 			return err
 		}

@@ -16,21 +16,22 @@ type tool struct {
 	prepare [][]string // before the first backup, not measured
 	backup  []string
 	restore []string
-	into    string // where restore is run, empty for the source directory
+	target  string // where restore writes to
+	inside  bool   // restore is run in target, which must be there
 }
 
 const passphrase = "a passphrase for measuring"
 
 func tools(dir, purser string) []tool {
-	source, target := filepath.Join(dir, "source"), filepath.Join(dir, "restored")
-	at := func(name string) (home, repo string) {
+	source := filepath.Join(dir, "source")
+	at := func(name string) (home, repo, target string) {
 		home = filepath.Join(dir, name)
-		return home, filepath.Join(home, "repository")
+		return home, filepath.Join(home, "repository"), filepath.Join(dir, "restored", name)
 	}
 	var all []tool
-	home, repo := at("purser")
+	home, repo, target := at("purser")
 	all = append(all, tool{
-		name: "purser", version: []string{purser, "version"}, home: home, repo: repo,
+		name: "purser", version: []string{purser, "version"}, home: home, repo: repo, target: target,
 		env: []string{
 			"BACKUP_DUPLICITY_URL=file://" + repo, "BACKUP_ARCHIVE_DIR=" + filepath.Join(home, "state"),
 			"BACKUP_DUPLICITY_SOURCE_PATH=" + source, "PASSPHRASE=" + passphrase, "BACKUP_INSTANCE=benchmark",
@@ -38,17 +39,17 @@ func tools(dir, purser string) []tool {
 		backup:  []string{purser, "backup"},
 		restore: []string{purser, "restore", target},
 	})
-	home, repo = at("restic")
+	home, repo, target = at("restic")
 	all = append(all, tool{
-		name: "restic", version: []string{"restic", "version"}, home: home, repo: repo,
+		name: "restic", version: []string{"restic", "version"}, home: home, repo: repo, target: target,
 		env:     []string{"RESTIC_REPOSITORY=" + repo, "RESTIC_PASSWORD=" + passphrase, "RESTIC_CACHE_DIR=" + filepath.Join(home, "cache")},
 		prepare: [][]string{{"restic", "init", "-q"}},
 		backup:  []string{"restic", "backup", "-q", "."},
 		restore: []string{"restic", "restore", "-q", "latest", "--target", target},
 	})
-	home, repo = at("borg")
+	home, repo, target = at("borg")
 	all = append(all, tool{
-		name: "borg", version: []string{"borg", "--version"}, home: home, repo: repo,
+		name: "borg", version: []string{"borg", "--version"}, home: home, repo: repo, target: target,
 		env: []string{
 			"BORG_REPO=" + repo, "BORG_PASSPHRASE=" + passphrase, "BORG_BASE_DIR=" + filepath.Join(home, "base"),
 			"BORG_RELOCATED_REPO_ACCESS_IS_OK=yes",
@@ -56,18 +57,18 @@ func tools(dir, purser string) []tool {
 		prepare: [][]string{{"borg", "init", "--encryption=repokey"}},
 		backup:  []string{"borg", "create", "::{now:%Y%m%dT%H%M%S.%f}", "."},
 		restore: []string{"sh", "-c", `exec borg extract "::$(borg list --last 1 --short)"`},
-		into:    target,
+		inside:  true,
 	})
-	home, repo = at("duplicity")
+	home, repo, target = at("duplicity")
 	all = append(all, tool{
-		name: "duplicity", version: []string{"duplicity", "--version"}, home: home, repo: repo,
+		name: "duplicity", version: []string{"duplicity", "--version"}, home: home, repo: repo, target: target,
 		env:     []string{"PASSPHRASE=" + passphrase, "GNUPGHOME=" + filepath.Join(home, "gnupg")},
 		backup:  []string{"duplicity", "-v1", "--archive-dir", filepath.Join(home, "archive"), source, "file://" + repo},
 		restore: []string{"duplicity", "-v1", "--archive-dir", filepath.Join(home, "archive"), "restore", "file://" + repo, target},
 	})
-	home, repo = at("kopia")
+	home, repo, target = at("kopia")
 	all = append(all, tool{
-		name: "kopia", version: []string{"kopia", "--version"}, home: home, repo: repo,
+		name: "kopia", version: []string{"kopia", "--version"}, home: home, repo: repo, target: target,
 		env: []string{
 			"KOPIA_PASSWORD=" + passphrase, "KOPIA_CONFIG_PATH=" + filepath.Join(home, "config"),
 			"KOPIA_CACHE_DIRECTORY=" + filepath.Join(home, "cache"), "KOPIA_LOG_DIR=" + filepath.Join(home, "log"), "KOPIA_CHECK_FOR_UPDATES=false",
