@@ -22,6 +22,9 @@ type Config struct {
 	TimeLimit   time.Duration // of a run, 0 is none [BACKUP_TIME_LIMIT]
 	DumpWorkers int           // dumps at once [BACKUP_DUMP_WORKERS]
 
+	CPUClass Class // [BACKUP_CPU_CLASS]
+	IOClass  Class // [BACKUP_IO_CLASS]
+
 	GoNoGo GoNoGo // who is asked before a run [BACKUP_GONOGO]
 
 	ModuleDatabase  bool // dump databases and other services [BACKUP_MODULE_DATABASE]

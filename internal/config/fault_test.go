@@ -51,6 +51,7 @@ func TestFaults(t *testing.T) {
 		{[]string{"BACKUP_GONOGO=''"}, `there is no program`, "a program and its arguments"},
 		{[]string{"BACKUP_TIME_LIMIT=60"}, `BACKUP_TIME_LIMIT="60": not an interval`, "1D12h"},
 		{[]string{"BACKUP_DUMP_WORKERS=0"}, `BACKUP_DUMP_WORKERS="0": out of range`, "from 1 to 64"},
+		{[]string{"BACKUP_IO_CLASS=lazy"}, `BACKUP_IO_CLASS="lazy": no such class`, "normal, low or idle"},
 		{[]string{"BACKUP_SPLAY=5 minutes"}, `BACKUP_SPLAY="5 minutes": not an interval`, "1D12h"},
 		{[]string{"BACKUP_RETENTION=last 5 days, last 0 snapshots"}, `BACKUP_RETENTION="last 5 days, last 0 snapshots": at character 14: "last 0 snapshots" would keep nothing`, "earliest of month"},
 		{[]string{"BACKUP_RETENTION_MIN=0"}, `BACKUP_RETENTION_MIN="0": out of range`, "from 1"},

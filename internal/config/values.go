@@ -46,6 +46,24 @@ func parseHost(s string) (string, error) {
 	return s, nil
 }
 
+// Class says how much purser gives way to others.
+type Class string
+
+// The classes. What is idle gets only what nobody else wants.
+const (
+	Normal Class = "normal"
+	Low    Class = "low"
+	Idle   Class = "idle"
+)
+
+func parseClass(s string) (Class, error) {
+	switch c := Class(strings.ToLower(s)); c {
+	case Normal, Low, Idle:
+		return c, nil
+	}
+	return "", withHint("write normal, low or idle", "no such class")
+}
+
 // parseCount reads a whole number of at least one.
 func parseCount(s string, limit int64) (int64, error) {
 	n, err := strconv.ParseInt(s, 10, 64)

@@ -63,6 +63,8 @@ func runVariables(c *Config) []variable {
 		{name: "BACKUP_SPLAY", set: to(&c.Splay, parseInterval)},
 		{name: "BACKUP_TIME_LIMIT", set: to(&c.TimeLimit, parseInterval)},
 		{name: "BACKUP_DUMP_WORKERS", def: "2", set: count(&c.DumpWorkers, 64)},
+		{name: "BACKUP_CPU_CLASS", def: string(Normal), set: to(&c.CPUClass, parseClass)},
+		{name: "BACKUP_IO_CLASS", def: string(Normal), set: to(&c.IOClass, parseClass)},
 		{name: "BACKUP_GONOGO", url: true, set: to(&c.GoNoGo, parseGoNoGo)},
 		{name: "TZ", set: to(&c.Location, parseLocation)},
 		{name: "BACKUP_MODULE_DATABASE", def: "true", set: to(&c.ModuleDatabase, parseBool)},

@@ -62,7 +62,7 @@ func (d *Daemon) dockerRuntime(ctx context.Context, client *docker.Client, creat
 	if err != nil {
 		return dumpRuntime{}, err
 	}
-	runtime := client.Runtime(docker.RuntimeOptions{Instance: instance, Place: place, Journal: created})
+	runtime := client.Runtime(docker.RuntimeOptions{Instance: instance, Place: place, CPUShares: sharesOf(d.cfg.CPUClass), Journal: created})
 	return dumpRuntime{Runtime: d.lookedAt(runtime), instance: instance, sweep: runtime.Sweep}, nil
 }
 

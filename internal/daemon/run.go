@@ -125,6 +125,7 @@ func (d *Daemon) begin(command string, o RunOptions) (*run, error) {
 	if err != nil {
 		return nil, err
 	}
+	d.giveWay()
 	r := &run{Daemon: d, options: o, lock: lock}
 	if err := r.open(command); err != nil {
 		lock.unlock()

@@ -90,7 +90,7 @@ func (r *Runtime) config(job dumpers.Job, one *oneShot, source string) (*contain
 			CapDrop:     []string{"ALL"},
 			SecurityOpt: []string{"no-new-privileges:true"},
 			Mounts:      []mount.Mount{{Type: mount.TypeBind, Source: source, Target: job.Target}},
-			Resources:   container.Resources{Memory: r.options.Memory, PidsLimit: &r.options.PIDs},
+			Resources:   container.Resources{Memory: r.options.Memory, PidsLimit: &r.options.PIDs, CPUShares: r.options.CPUShares},
 		}
 }
 

@@ -28,6 +28,8 @@ type RuntimeOptions struct {
 	Place    Place
 	Memory   int64 // limit of a one-shot container in bytes; 0: 1 GiB
 	PIDs     int64 // limit of its processes; 0: 256
+	// CPUShares is its weight where containers contend; 0: the Engine's usual one.
+	CPUShares int64
 
 	// Journal, if not nil, is told the name of a container before it is
 	// created; an error prevents that.
