@@ -1,8 +1,10 @@
 package dumpers
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"io/fs"
 	"path"
 	"regexp"
 	"slices"
@@ -36,6 +38,9 @@ func (b *builder) build(fields map[string]*yaml.Node) (Spec, error) {
 		}
 	}
 	if err := b.scripts(fields); err != nil {
+		return Spec{}, err
+	}
+	if err := b.each(fields["each"], fields["output"]); err != nil {
 		return Spec{}, err
 	}
 	for _, n := range sequence(fields["trailer"]) {
@@ -219,6 +224,23 @@ func (b *builder) line(argv []string, output string) (string, error) {
 		words = append(words, ">", expandWord(output, found))
 	}
 	return strings.Join(words, " "), nil
+}
+
+// each reads where the commands run. The service's own containers don't see
+// the dump's directory: only their standard output gets there.
+func (b *builder) each(each, output *yaml.Node) error {
+	switch {
+	case each == nil && output == nil:
+		return nil
+	case each == nil || each.Value != "replica":
+		return b.fault(cmp.Or(each, output), "each: it must be \"replica\", and go with output")
+	case output == nil || !fs.ValidPath(output.Value) || strings.Contains(output.Value, "/") || output.Value == ".":
+		return b.fault(cmp.Or(output, each), "output: it must be a plain file name, and go with each")
+	case b.holes.in(output.Value):
+		return b.fault(output, "output: it must be plain text that doesn't come from the service's environment")
+	}
+	b.spec.Output = output.Value
+	return nil
 }
 
 func (b *builder) trailer(n *yaml.Node) error {

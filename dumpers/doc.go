@@ -24,6 +24,8 @@
 //	  - ["sh", "-c", "…"]                                          # or word by word
 //	environments:            # KEY:VALUE, split at the first colon
 //	  - "MYSQL_PWD:{{ env.MYSQL_ROOT_PASSWORD }}"
+//	each: replica            # optional: run the commands in the service's own containers, once in each
+//	output: "data.tar"       # with each: the file that their standard output becomes
 //	trailer:                 # optional: how a complete file ends
 //	  - {file: "*.sql", contains: "-- Dump completed"}
 //	empty:                   # optional: prints what the service holds, nothing if it is new
@@ -34,6 +36,11 @@
 // A load stops at the first command that fails. What it prints is shown to the
 // user: what it has loaded, counted against what the dump holds. The variable
 // PURSER_FORCE is set for one that may replace what the service holds.
+//
+// Commands with "each: replica" don't see {{ target_dir }}. What they print
+// becomes the file "output" in a directory with the container's name; each
+// container of the service must be running. The other scripts of such a recipe
+// run as always.
 //
 // What a failed command writes to its standard error goes into the error;
 // lines that begin with "hint: " say what the user can do.

@@ -21,19 +21,41 @@ var (
 
 // dump makes the dump, with a watch on its progress.
 func (d *Dumper) dump(ctx context.Context, s discovery.Service, spec Spec, stage *stage) error {
-	idle := d.options.IdleTimeout
-	if s.Settings.IdleTimeout > 0 {
-		idle = s.Settings.IdleTimeout
+	if spec.Output != "" {
+		return d.dumpReplicas(ctx, s, spec, stage)
 	}
+	idle := d.idle(s)
 	output := &tail{}
 	return d.run(ctx, s, spec, spec.Script, stage, output, output, func(ctx context.Context, finished <-chan struct{}) error {
 		return watch(ctx, finished, idle, func() int64 { return output.total() + stage.size() })
 	})
 }
 
-// run runs a script of the spec with a deadline. A watch that fails ends it.
-func (d *Dumper) run(ctx context.Context, s discovery.Service, spec Spec, script string, stage *stage, stdout, stderr *tail,
-	watch func(context.Context, <-chan struct{}) error) error {
+func (d *Dumper) idle(s discovery.Service) time.Duration {
+	if s.Settings.IdleTimeout > 0 {
+		return s.Settings.IdleTimeout
+	}
+	return d.options.IdleTimeout
+}
+
+// watcher fails when a run makes no progress. It ends with the run.
+type watcher func(ctx context.Context, finished <-chan struct{}) error
+
+// run runs a script of the spec in a one-shot.
+func (d *Dumper) run(ctx context.Context, s discovery.Service, spec Spec, script string, stage *stage, stdout, stderr *tail, watch watcher) error {
+	c := s.Primary()
+	job := Job{Service: s.ID(), Container: c.ID, Image: cmp.Or(spec.Image, c.ImageID, c.Image), Script: script, Env: spec.Env,
+		Dir: stage.path, Target: targetDir}
+	if c.Elsewhere != nil {
+		job.Container = ""
+	}
+	return d.supervise(ctx, s, spec, stderr, watch, func(ctx context.Context) (int, error) {
+		return d.options.Runtime.Run(ctx, job, stdout, stderr)
+	})
+}
+
+// supervise runs a script with a deadline. A watch that fails ends it.
+func (d *Dumper) supervise(ctx context.Context, s discovery.Service, spec Spec, stderr *tail, watch watcher, run func(context.Context) (int, error)) error {
 	timeout := d.options.Timeout
 	if s.Settings.Timeout > 0 {
 		timeout = s.Settings.Timeout
@@ -41,19 +63,13 @@ func (d *Dumper) run(ctx context.Context, s discovery.Service, spec Spec, script
 	limited, cancel := context.WithTimeoutCause(ctx, timeout, fmt.Errorf("%w after %s", errDeadline, timeout))
 	defer cancel()
 
-	c := s.Primary()
-	job := Job{Service: s.ID(), Container: c.ID, Image: cmp.Or(spec.Image, c.ImageID, c.Image), Script: script, Env: spec.Env,
-		Dir: stage.path, Target: targetDir}
-	if c.Elsewhere != nil {
-		job.Container = ""
-	}
 	status := 0
 	group, watched := errgroup.WithContext(limited)
 	finished := make(chan struct{})
 	group.Go(func() error {
 		defer close(finished)
 		var err error
-		status, err = d.options.Runtime.Run(watched, job, stdout, stderr)
+		status, err = run(watched)
 		return err
 	})
 	if watch != nil {

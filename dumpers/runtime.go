@@ -17,6 +17,11 @@ type Runtime interface {
 	// after the return, whatever the outcome.
 	Run(ctx context.Context, job Job, stdout, stderr io.Writer) (status int, err error)
 
+	// Exec runs the job's script in its Container itself, as that one's user,
+	// and returns the exit status. Image, Dir and Target don't count. When ctx
+	// ends, the script and what it started are killed.
+	Exec(ctx context.Context, job Job, stdout, stderr io.Writer) (status int, err error)
+
 	// ReadFile returns a small file as the container's own processes see it.
 	ReadFile(ctx context.Context, container, path string) ([]byte, error)
 

@@ -12,6 +12,7 @@ type Spec struct {
 	Image    string     // reference; empty: the image that the service runs
 	Script   string     // makes the dump
 	Commands int        // how many there are in Script
+	Output   string     // file for the standard output of Script, which then runs in each of the service's own containers. May be missing
 	Empty    string     // prints what the service holds; nothing if it is new. May be missing
 	Load     string     // loads the dump, and prints what it has loaded. May be missing
 	Env      []Variable // for the scripts
@@ -33,7 +34,7 @@ type Use struct {
 }
 
 // keys are the vocabulary of a rendered recipe.
-var keys = []string{"image", "commands", "environments", "entrypoint", "trailer", "empty", "load"}
+var keys = []string{"image", "commands", "environments", "entrypoint", "each", "output", "trailer", "empty", "load"}
 
 // decode makes a Spec of a template's result, which is still full of
 // placeholders.

@@ -87,7 +87,7 @@ func owners() map[string][]string {
 		"github.com/minio/minio-go":            {"engine/storage/internal/s3"},
 		"github.com/pkg/sftp":                  {"engine/storage/internal/sftp"},
 		"golang.org/x/crypto/ssh":              {"engine/storage/internal/sftp"},
-		"golang.org/x/time":                    {"engine/storage/internal/network"},
+		"golang.org/x/time":                    {"engine/storage/internal/network", "internal/daemon"},
 		"github.com/jlaffaye/ftp":              {"engine/storage/internal/ftp"},
 		"github.com/rancher/go-rancher":        {"internal/rancher"},
 		"github.com/gorilla/websocket":         {"internal/rancher", "internal/rancher/ranchertest"},

@@ -80,6 +80,10 @@ func (f *fakeRuntime) ReadFile(context.Context, string, string) ([]byte, error) 
 	return nil, errors.New("no secret file was expected to be read")
 }
 
+func (f *fakeRuntime) Exec(context.Context, dumpers.Job, io.Writer, io.Writer) (int, error) {
+	return 0, errors.New("no script was expected to run in a service's own container")
+}
+
 func (f *fakeRuntime) Run(ctx context.Context, job dumpers.Job, stdout, stderr io.Writer) (int, error) {
 	if info, err := os.Stat(job.Dir); err != nil || !info.IsDir() || job.Image == "" || job.Script == "" {
 		f.t.Errorf("a real Engine would refuse the job %+v", job)

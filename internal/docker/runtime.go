@@ -3,14 +3,12 @@ package docker
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"time"
 
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/filters"
-	"github.com/docker/docker/pkg/stdcopy"
 
 	"github.com/purser-backup/purser/discovery"
 	"github.com/purser-backup/purser/dumpers"
@@ -81,62 +79,6 @@ func (r *Runtime) Sweep(ctx context.Context) (int, error) {
 func (r *Runtime) State(ctx context.Context, id string) (discovery.State, error) {
 	c, err := r.client.inspect(ctx, id)
 	return c.State(), err
-}
-
-// maxSecretFile is the largest file that ReadFile returns, in bytes.
-const maxSecretFile = 64 << 10
-
-// ReadFile implements dumpers.Runtime. It runs cat in the container: the
-// archive API shows the secrets of Swarm as empty files.
-func (r *Runtime) ReadFile(ctx context.Context, id, path string) ([]byte, error) {
-	op := "read " + path + " in container " + short(id)
-	created, err := r.client.api.ContainerExecCreate(ctx, id, container.ExecOptions{
-		Cmd: []string{"cat", "--", path}, AttachStdout: true, AttachStderr: true,
-	})
-	if err != nil {
-		return nil, callError(op, err)
-	}
-	stream, err := r.client.api.ContainerExecAttach(ctx, created.ID, container.ExecAttachOptions{})
-	if err != nil {
-		return nil, callError(op, err)
-	}
-	defer stream.Close()
-	// A hijacked connection doesn't end with the context.
-	defer context.AfterFunc(ctx, stream.Close)()
-	stdout, stderr := &limited{max: maxSecretFile}, &limited{max: 1 << 10}
-	if _, err := stdcopy.StdCopy(stdout, stderr, stream.Reader); err != nil {
-		if ctx.Err() != nil {
-			err = context.Cause(ctx)
-		}
-		return nil, callError(op, err)
-	}
-	info, err := r.client.api.ContainerExecInspect(ctx, created.ID)
-	if err != nil {
-		return nil, callError(op, err)
-	}
-	switch {
-	case info.ExitCode == 126 || info.ExitCode == 127:
-		return nil, &Error{Op: op, Err: errors.New("the container has no program cat")}
-	case info.ExitCode != 0:
-		return nil, callError(op, fmt.Errorf("exit status %d: %s", info.ExitCode, stderr.data))
-	case stdout.over:
-		return nil, callError(op, fmt.Errorf("it is larger than %d bytes", maxSecretFile))
-	}
-	return stdout.data, nil
-}
-
-// limited keeps the beginning of what is written.
-type limited struct {
-	data []byte
-	max  int
-	over bool
-}
-
-func (l *limited) Write(p []byte) (int, error) {
-	keep := min(len(p), l.max-len(l.data))
-	l.data = append(l.data, p[:keep]...)
-	l.over = l.over || keep < len(p)
-	return len(p), nil
 }
 
 // Run implements dumpers.Runtime.

@@ -11,6 +11,7 @@ import (
 
 	cerrdefs "github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/image"
 	"github.com/docker/docker/client"
 	"github.com/docker/docker/pkg/stdcopy"
 )
@@ -134,6 +135,28 @@ func (e *Engine) ExecInput(t testing.TB, id string, input []byte, cmd ...string)
 		t.Fatalf("exec %q: exit status %d: %s%s", cmd, info.ExitCode, stderr.String(), stdout.String())
 	}
 	return stdout.String()
+}
+
+// StandIn makes an image that stands in for one that isn't to be had: a shell,
+// and scripts under the names of its programs. It is removed when the test
+// ends.
+func (e *Engine) StandIn(t testing.TB, tag string, programs map[string]string) {
+	t.Helper()
+	id := e.Start(t, Container{Image: "busybox", Cmd: []string{"sleep", "100000"}})
+	for name, script := range programs {
+		e.ExecInput(t, id, []byte("#!/bin/sh\n"+script), "sh", "-c", `cat >"/bin/$1" && chmod 755 "/bin/$1"`, "sh", name)
+	}
+	made, err := e.API.ContainerCommit(t.Context(), id, container.CommitOptions{Reference: tag})
+	if err != nil {
+		t.Fatalf("make image %s: %v", tag, err)
+	}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 30*time.Second)
+		defer cancel()
+		if _, err := e.API.ImageRemove(ctx, made.ID, image.RemoveOptions{Force: true}); err != nil && !cerrdefs.IsNotFound(err) {
+			t.Errorf("remove image %s: %v", tag, err)
+		}
+	})
 }
 
 // MariaDB starts a MariaDB server with a root password and waits until it
