@@ -142,10 +142,11 @@ func healthCommand() *command {
 		name:    "health",
 		summary: "exit with 0 if the daemon runs and its runs are good, else with 1",
 		example: "purser health && echo good",
-		help: `For the image's HEALTHCHECK. Healthy means: the daemon runs and answers, and two due times, plus half
-an interval (30 seconds to an hour) and the length of the last run, have not passed since
-the last complete run began. An incomplete run is not a complete one. A run that is under
-way puts a bad verdict off for up to three days, since a first upload takes its time.
+		help: `For the image's HEALTHCHECK. Healthy means: the daemon runs and answers, and two due
+times, plus half an interval (30 seconds to an hour) and the length of the last run, have
+not passed since the last complete run began. An incomplete run is not a complete one. A
+run that is under way puts a bad verdict off for up to three days, since a first upload
+takes its time.
 ` + exitHelp(),
 		run: func(ctx context.Context, inv *invocation) error {
 			cfg, err := inv.config()

@@ -57,6 +57,7 @@ type history struct {
 	LastRun      *Run            `json:"last_run"`
 	LastComplete *Run            `json:"last_complete_run"`
 	LastBackup   *Backup         `json:"last_backup"`
+	Kept         *api.Kept       `json:"kept"` // by the last run that counted
 	Services     []ServiceRecord `json:"services"`
 }
 
