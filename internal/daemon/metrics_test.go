@@ -104,7 +104,9 @@ func TestExamplesAskForWhatThereIs(t *testing.T) {
 	}
 	const rules, board = "../../compose/prometheus/purser.rules.yml", "../../compose/grafana/purser.json"
 	var parsed struct {
-		Groups []struct{ Rules []struct{ Alert, Expr string } }
+		Groups []struct {
+			Rules []struct{ Alert, Expr string }
+		}
 	}
 	if err := yaml.Unmarshal(read(rules), &parsed); err != nil || len(parsed.Groups) != 1 || len(parsed.Groups[0].Rules) < 5 {
 		t.Errorf("%s: %+v, %v", rules, parsed, err)

@@ -102,7 +102,22 @@ func (r *run) pruneAndCount(ctx context.Context, repo *engine.Repository) error 
 	}
 	r.record.Kept = kept(&c)
 	r.history.Kept = r.record.Kept
-	return nil
+	if len(r.missing) == 0 {
+		r.noteFreshness(ctx, repo, &c)
+	}
+	return ctx.Err()
+}
+
+// noteFreshness lets the target tell other machines that this run is good. The
+// run is so without it, too.
+func (r *run) noteFreshness(ctx context.Context, repo *engine.Repository, c *engine.Collection) {
+	f := engine.Freshness{Run: r.now(), Next: r.cfg.Schedule.Next(r.now())}
+	if len(c.Chains) > 0 {
+		f.Set = newestSet(c).Time
+	}
+	if err := repo.NoteFreshness(ctx, f); err != nil {
+		r.log.Warn("the target can't tell other machines of this run", "error", err)
+	}
 }
 
 func kept(c *engine.Collection) *api.Kept {
@@ -123,4 +138,10 @@ func (r *run) report() error {
 		r.log.Info("report: " + line)
 	}
 	return r.state.addRun(r.record)
+}
+
+// newestSet is that of a collection which has one.
+func newestSet(c *engine.Collection) engine.Set {
+	sets := c.Chains[len(c.Chains)-1].Sets
+	return sets[len(sets)-1]
 }
