@@ -29,6 +29,11 @@ func (e *engineless) Run(_ context.Context, job Job, _, _ io.Writer) (int, error
 	return 0, os.WriteFile(filepath.Join(job.Dir, "all.sql"), []byte("dump\n"), 0o600)
 }
 
+func (e *engineless) Exec(context.Context, Job, io.Writer, io.Writer) (int, error) {
+	e.t.Error("a command was run in a container elsewhere")
+	return 1, errors.New("not here")
+}
+
 func (e *engineless) ReadFile(context.Context, string, string) ([]byte, error) {
 	e.t.Error("a file of a container elsewhere was asked for")
 	return nil, errors.New("not here")

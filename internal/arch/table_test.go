@@ -94,5 +94,6 @@ func owners() map[string][]string {
 		"github.com/robfig/cron":               {"internal/schedule"},
 		"github.com/kelseyhightower/envconfig": {"internal/config"},
 		"github.com/nicholas-fedor/shoutrrr":   {"internal/notify"},
+		"github.com/prometheus":                {"internal/daemon"},
 	}
 }

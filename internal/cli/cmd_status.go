@@ -14,27 +14,36 @@ func statusCommand() *command {
 	return &command{
 		name:    "status",
 		summary: "show each service, the last backup, the next run, and what is wrong",
-		example: "docker exec purser purser status",
+		example: `docker exec purser purser status
+purser status --url file:///mnt/nas/purser`,
 		help: `Reads purser's own state below BACKUP_ARCHIVE_DIR; neither Docker nor the target is asked.
 While the daemon runs, it watches Docker, and the services are as they are now. STATE is
 one of: good, failed (the last dump), waiting (for the first one), not running, gone (and
 missed by the last run). Services that no recipe covers, or that are skipped by their
 labels, are named above the table.
 
+With --url it asks that target instead, and it alone: when the last complete run ended
+there, also one that found nothing changed, when the next one is due, and the newest set.
+It needs no passphrase. Where the next run is late by more than 6 hours, it says so.
+
 With --output json: {instance, daemon_running, schedule, next_run, running, last_run,
 last_complete_run, last_backup, docker: {seen, lost_since, error}, services: [{id, recipe,
 last_good_dump, last_good_set, last_tried, bytes, error, gone_since, state, image, action,
 reason}], notifications: [{service, since, error}], wrong}; docker is null unless the
-daemon watches it, and notifications are the ways to tell people that don't work.
-` + exitHelp(),
+daemon watches it, and notifications are the ways to tell people that don't work. With
+--url: {url, host, last_good_run, next_run, newest_set, chains, wrong}.
+` + exitHelp(exitNoBackup),
 		run: runStatus,
 	}
 }
 
-func runStatus(_ context.Context, inv *invocation) error {
+func runStatus(ctx context.Context, inv *invocation) error {
 	cfg, err := inv.config()
 	if err != nil {
 		return err
+	}
+	if inv.global.url != "" {
+		return runTargetStatus(ctx, inv)
 	}
 	now := inv.now().In(inv.location())
 	status, err := daemon.ReadStatus(cfg, now)
@@ -142,11 +151,11 @@ func healthCommand() *command {
 		name:    "health",
 		summary: "exit with 0 if the daemon runs and its runs are good, else with 1",
 		example: "purser health && echo good",
-		help: `For the image's HEALTHCHECK. Healthy means: the daemon runs and answers, and two due times,
-plus half an interval (30 seconds to an hour) and the length of the last run, have not
-passed since the last complete run began. An incomplete run is not a complete one. A run
-that is under way puts a bad verdict off for up to three days, since a first upload takes
-its time.
+		help: `For the image's HEALTHCHECK. Healthy means: the daemon runs and answers, and two due
+times, plus half an interval (30 seconds to an hour) and the length of the last run, have
+not passed since the last complete run began. An incomplete run is not a complete one. A
+run that is under way puts a bad verdict off for up to three days, since a first upload
+takes its time.
 ` + exitHelp(),
 		run: func(ctx context.Context, inv *invocation) error {
 			cfg, err := inv.config()

@@ -64,12 +64,25 @@ func runVerify(ctx context.Context, inv *invocation) error {
 	if err != nil {
 		return err
 	}
+	inv.noteVerification(len(res.Damage) == 0)
 	if inv.json() {
 		err = writeJSON(inv.stdout, newVerification(inv.url(), res, inv.location()))
 	} else {
 		err = inv.writeVerification(res)
 	}
 	return join(err, verdict(res))
+}
+
+// noteVerification keeps the result for the metrics, where purser has its state.
+// A machine that only verifies may have no place for it.
+func (inv *invocation) noteVerification(whole bool) {
+	err := daemon.NoteVerification(inv.cfg, inv.now(), whole)
+	if err == nil {
+		return
+	}
+	if log, bad := inv.log(quiet); bad == nil {
+		log.Warn("the result can't be kept for the metrics", "error", err)
+	}
 }
 
 // verdict is nil for a repository in which everything is as it was written.

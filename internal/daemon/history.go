@@ -58,6 +58,7 @@ type history struct {
 	LastComplete *Run            `json:"last_complete_run"`
 	LastBackup   *Backup         `json:"last_backup"`
 	LastWhole    time.Time       `json:"last_whole_run,omitzero"` // start of the last run that was not partial
+	Kept         *api.Kept       `json:"kept"`                    // by the last run that counted
 	Services     []ServiceRecord `json:"services"`
 }
 

@@ -140,6 +140,7 @@ func (d *Daemon) newHandler() *handler {
 	h.routes = map[string]route{
 		api.PathHealth:   {contentType: text, open: true, answer: h.healthz},
 		api.PathReady:    {contentType: document, open: true, answer: d.cached(freshState, h.readyz)},
+		api.PathMetrics:  {contentType: metricsType, answer: d.cached(freshState, d.newMetrics().answer)},
 		api.PathOpenAPI:  {contentType: "application/yaml", answer: h.openAPI},
 		api.PathServices: {contentType: document, answer: d.cached(freshState, h.services)},
 		api.PathRuns:     {contentType: document, answer: d.cached(freshState, h.runs)},

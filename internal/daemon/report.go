@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"slices"
 
@@ -21,16 +22,17 @@ const (
 
 // runs are the reports of past runs, newest first.
 type runs struct {
-	Version int   `json:"version"`
-	Runs    []Run `json:"runs"`
+	Version int            `json:"version"`
+	Counts  map[Result]int `json:"counts"` // of all runs, since the state began
+	Runs    []Run          `json:"runs"`
 }
 
 func (s state) runsPath() string { return filepath.Join(s.dir, "runs.json") }
 
-func (s state) loadRuns() ([]Run, error) {
+func (s state) loadRuns() (runs, error) {
 	var r runs
 	_, err := load(s.runsPath(), &r)
-	return r.Runs, err
+	return r, err
 }
 
 // addRun keeps the report of a run, and of those before it what there is room
@@ -40,9 +42,11 @@ func (s state) addRun(r Run) error {
 	if err != nil {
 		return err
 	}
-	all := runs{Version: stateVersion}
+	all := runs{Version: stateVersion, Counts: map[Result]int{}}
+	maps.Copy(all.Counts, past.Counts)
+	all.Counts[r.Result]++
 	room := maxRunBytes
-	for _, one := range slices.Insert(past, 0, r) {
+	for _, one := range slices.Insert(past.Runs, 0, r) {
 		text, err := json.Marshal(one)
 		if err != nil {
 			return fmt.Errorf("encode the report of a run: %w", err)
@@ -58,11 +62,11 @@ func (s state) addRun(r Run) error {
 // ReadRuns gives the reports of past runs, newest first. There are about as
 // many as fit into a mebibyte, and at most 100.
 func ReadRuns(cfg *config.Config) ([]Run, error) {
-	list, err := newState(cfg.ArchiveDir).loadRuns()
+	past, err := newState(cfg.ArchiveDir).loadRuns()
 	if err != nil {
 		return nil, err
 	}
-	return append([]Run{}, list...), nil
+	return append([]Run{}, past.Runs...), nil
 }
 
 // newRecord is the record of a run that has just begun. Lists are never null
@@ -97,7 +101,23 @@ func (r *run) pruneAndCount(ctx context.Context, repo *engine.Repository) error 
 		return ctx.Err()
 	}
 	r.record.Kept = kept(&c)
-	return nil
+	r.history.Kept = r.record.Kept
+	if len(r.missing) == 0 {
+		r.noteFreshness(ctx, repo, &c)
+	}
+	return ctx.Err()
+}
+
+// noteFreshness lets the target tell other machines that this run is good. The
+// run is so without it, too.
+func (r *run) noteFreshness(ctx context.Context, repo *engine.Repository, c *engine.Collection) {
+	f := engine.Freshness{Run: r.now(), Next: r.cfg.Schedule.Next(r.now())}
+	if len(c.Chains) > 0 {
+		f.Set = newestSet(c).Time
+	}
+	if err := repo.NoteFreshness(ctx, f); err != nil {
+		r.log.Warn("the target can't tell other machines of this run", "error", err)
+	}
 }
 
 func kept(c *engine.Collection) *api.Kept {
@@ -118,4 +138,10 @@ func (r *run) report() error {
 		r.log.Info("report: " + line)
 	}
 	return r.state.addRun(r.record)
+}
+
+// newestSet is that of a collection which has one.
+func newestSet(c *engine.Collection) engine.Set {
+	sets := c.Chains[len(c.Chains)-1].Sets
+	return sets[len(sets)-1]
 }

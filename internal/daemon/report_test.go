@@ -46,16 +46,16 @@ func TestReportsAreBounded(t *testing.T) {
 	for range maxRuns + 5 {
 		b.must(t, b.state.addRun(newRecord()))
 	}
-	list, err := b.state.loadRuns()
+	past, err := b.state.loadRuns()
 	b.must(t, err)
-	if len(list) != maxRuns {
-		t.Errorf("%d runs are kept", len(list))
+	if len(past.Runs) != maxRuns || past.Counts[""] != maxRuns+5 {
+		t.Errorf("%d runs are kept, %v counted", len(past.Runs), past.Counts)
 	}
 	big := newRecord()
 	big.Problems = []string{strings.Repeat("x", maxRunBytes-1000)}
 	b.must(t, b.state.addRun(big))
 	b.must(t, b.state.addRun(big))
-	if list, err = b.state.loadRuns(); err != nil || len(list) != 1 {
-		t.Errorf("%d big runs are kept, %v", len(list), err)
+	if past, err = b.state.loadRuns(); err != nil || len(past.Runs) != 1 {
+		t.Errorf("%d big runs are kept, %v", len(past.Runs), err)
 	}
 }

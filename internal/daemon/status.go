@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/purser-backup/purser/internal/api"
 	"github.com/purser-backup/purser/internal/config"
 )
 
@@ -24,6 +25,9 @@ type Status struct {
 	Services     []ServiceStatus `json:"services"`
 	Notices      []NoticeFailure `json:"notifications"` // ways to tell people that don't work
 	Wrong        []string        `json:"wrong"`         // what is wrong, worst first
+
+	lastGood time.Time // end of the last complete run
+	kept     *api.Kept // by the last run that counted
 }
 
 // Watch is how the daemon sees Docker.
@@ -99,8 +103,9 @@ func ReadStatus(cfg *config.Config, now time.Time) (Status, error) {
 		status.Running = &Activity{Trigger: running.Trigger, Started: running.Started, Phase: running.Phase}
 	}
 	if h.LastComplete != nil {
-		status.LastComplete = &h.LastComplete.Started
+		status.LastComplete, status.lastGood = &h.LastComplete.Started, h.LastComplete.Ended
 	}
+	status.kept = h.Kept
 	status.Wrong = wrong(cfg, &h, alive)
 	status.add(seen)
 	dead, err := s.dead()

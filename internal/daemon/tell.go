@@ -27,6 +27,11 @@ const (
 	kindFull    = "full"    // little room on the target
 )
 
+// alertKinds lists those that can be active.
+func alertKinds() []string {
+	return []string{kindStart, kindLock, kindEngine, kindNothing, kindGone, kindMissed, kindStale, kindFull}
+}
+
 const pingService = "ping"
 
 // settle and raise are those of the notices, for a reader of Serve.
