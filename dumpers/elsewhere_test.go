@@ -61,9 +61,14 @@ func far() discovery.Service {
 
 func dumpElsewhere(t *testing.T, s discovery.Service, states ...discovery.State) (*engineless, string, error) {
 	t.Helper()
+	return dumpBy(t, s, "environments: ['P:{{ env.PASSWORD }}']\ncommands:\n- dump -h {{ ip }} {{ target_dir }}\n", states...)
+}
+
+func dumpBy(t *testing.T, s discovery.Service, template string, states ...discovery.State) (*engineless, string, error) {
+	t.Helper()
 	catalog, err := Load(fstest.MapFS{
 		"index/store.yml":     {Data: []byte("store: {regex: store, template: store.yml}")},
-		"templates/store.yml": {Data: []byte("environments: ['P:{{ env.PASSWORD }}']\ncommands:\n- dump -h {{ ip }} {{ target_dir }}\n")},
+		"templates/store.yml": {Data: []byte(template)},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -133,6 +138,15 @@ func TestDumpElsewhereFails(t *testing.T) {
 				t.Errorf("there is a dump: %v", entries)
 			}
 		})
+	}
+}
+
+// No command can be run in a container of another host.
+func TestReplicaElsewhere(t *testing.T) {
+	_, _, err := dumpBy(t, far(), "each: replica\noutput: all.tar\ncommands: [tar]\n", discovery.State{Running: true}, discovery.State{Running: true})
+	var e *Error
+	if !errors.As(err, &e) || !strings.Contains(e.Error(), "container db-1 runs on host host2") || !strings.Contains(e.Hint(), "start purser on that host") {
+		t.Errorf("got %v", err)
 	}
 }
 
