@@ -109,7 +109,33 @@ func TestTargets(t *testing.T) {
 			w.ours.must("purser prune --execute")
 			wantChains(t, w, 1)
 			w.ours.must("purser verify --data")
+			wantGoodTarget(t, w)
 		})
+	}
+}
+
+// wantGoodTarget checks that purser doctor finds nothing, and leaves nothing.
+func wantGoodTarget(t *testing.T, w *twins) {
+	t.Helper()
+	var report struct {
+		Checks []struct {
+			Name    string
+			OK      bool
+			Objects int
+		}
+	}
+	for range 2 { // a second time by what the first has left
+		if err := json.Unmarshal([]byte(w.ours.must("purser doctor --output json")), &report); err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range report.Checks {
+			if !c.OK || c.Name == "list" && c.Objects != 3 { // volume, signatures, manifest
+				t.Errorf("doctor: %+v", c)
+			}
+		}
+		if len(report.Checks) != 8 {
+			t.Errorf("doctor: %+v", report)
+		}
 	}
 }
 

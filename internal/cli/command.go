@@ -41,7 +41,7 @@ func commands() []*command {
 	return []*command{
 		daemonCommand(), runCommand(), discoverCommand(), dumpCommand(), backupCommand(),
 		restoreCommand(), lsCommand(), setsCommand(), verifyCommand(), pruneCommand(), cleanupCommand(),
-		duplicityCommand(), statusCommand(), healthCommand(), configCommand(), completionCommand(), versionCommand(), helpCommand(),
+		duplicityCommand(), statusCommand(), healthCommand(), configCommand(), doctorCommand(), completionCommand(), versionCommand(), helpCommand(),
 	}
 }
 
