@@ -247,3 +247,36 @@ func TestBandwidthLimit(t *testing.T) {
 		}
 	}
 }
+
+// Who may write and list, and not read or delete, can back up: whoever gets hold
+// of this host can't harm the backups.
+func TestWriteOnlyTarget(t *testing.T) {
+	w := newTwins(t, "PASSPHRASE="+passphrase)
+	ssh := servertest.SSHD(t, "ForceCommand internal-sftp -P read,remove")
+	s := site{
+		url: "sftp://" + ssh.User + "@" + ssh.Addr() + "/" + ssh.Dir, path: "/x",
+		options: "--ssh-options='-oIdentityFile=" + ssh.KeyFile + " -oUserKnownHostsFile=" + ssh.KnownHosts + "'",
+		env:     []string{"BACKUP_MODULE_DATABASE=false", "BACKUP_MODULE_STACK=false"},
+	}
+	w = w.at(t, s)
+	for step := range 3 {
+		w.grow("source", step)
+		r := w.ours.run("purser run")
+		if r.code != 0 {
+			t.Fatalf("step %d: %s", step, r)
+		}
+	}
+	w.grow("source", 3)
+	w.ours.must("purser backup --full")
+	if r := w.ours.run("purser run"); r.code != 0 || !strings.Contains(r.stderr, "may not delete") {
+		t.Errorf("a run with something to prune: %s", r)
+	}
+	out := w.ours.must("purser doctor")
+	if strings.Count(out, "refused") != 4 || strings.Contains(out, "failed") {
+		t.Errorf("doctor says:\n%s", out)
+	}
+	// By other credentials all is there.
+	dir := t.TempDir()
+	w.ours.must("purser restore --url file://" + ssh.Dir + " --archive-dir " + dir + "/state " + dir + "/restored")
+	wantSame(t, "the restore", snapshot(t, filepath.Join(w.root, "source")), snapshot(t, dir+"/restored"))
+}
