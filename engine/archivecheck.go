@@ -86,6 +86,8 @@ func (r *Repository) checkCopy(ctx context.Context, codec *codec, s *Set) error 
 		return r.checkBlind(ctx, s)
 	case errors.As(err, &damaged):
 		return nil // for continueChain to find
+	case errors.Is(err, fs.ErrPermission):
+		return r.checkUnread(s, err)
 	case err != nil:
 		return err
 	}
@@ -104,6 +106,16 @@ func (r *Repository) checkCopy(ctx context.Context, codec *codec, s *Set) error 
 		return r.foreign("they have different backups of " + s.Time.Format(time.RFC3339))
 	}
 	return r.dropCopy(s)
+}
+
+// checkUnread does without the right to read the target: what this archive
+// directory has put there itself is known. The passphrase isn't proven then.
+func (r *Repository) checkUnread(s *Set, refused error) error {
+	kept, err := r.archive.readManifest(s.manifest.Name)
+	if err != nil || !r.archive.knows(s.manifest, kept) {
+		return refused
+	}
+	return nil
 }
 
 // parseCopy returns nil for a manifest that tells nothing.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"time"
 
@@ -250,6 +251,9 @@ func (r *Repository) checkKey(ctx context.Context, c *Collection, codec *codec, 
 	var damaged *CorruptError
 	if errors.As(err, &damaged) {
 		return nil // the chain won't be continued
+	}
+	if errors.Is(err, fs.ErrPermission) {
+		return r.checkUnread(last, err)
 	}
 	return err
 }

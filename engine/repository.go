@@ -191,11 +191,12 @@ func (r *Repository) spoolFile() (*os.File, error) {
 }
 
 // manifest returns the manifest of a set as the target has it. A backup to
-// public keys takes the copy in the archive directory.
+// public keys takes the copy in the archive directory, and so does one that may
+// not read the target.
 func (r *Repository) manifest(ctx context.Context, c *codec, s *Set) (*format.Manifest, error) {
 	name := *s.manifest
 	b, err := r.fetchManifest(ctx, c, name)
-	if isWrongKey(err) && len(c.keys) > 0 && r.archive.has(name.Name) {
+	if (isWrongKey(err) && len(c.keys) > 0 || errors.Is(err, fs.ErrPermission)) && r.archive.has(name.Name) {
 		b, err = r.archive.readManifest(name.Name)
 	}
 	if err != nil {

@@ -109,7 +109,33 @@ func TestTargets(t *testing.T) {
 			w.ours.must("purser prune --execute")
 			wantChains(t, w, 1)
 			w.ours.must("purser verify --data")
+			wantGoodTarget(t, w)
 		})
+	}
+}
+
+// wantGoodTarget checks that purser doctor finds nothing, and leaves nothing.
+func wantGoodTarget(t *testing.T, w *twins) {
+	t.Helper()
+	var report struct {
+		Checks []struct {
+			Name    string
+			OK      bool
+			Objects int
+		}
+	}
+	for range 2 { // a second time by what the first has left
+		if err := json.Unmarshal([]byte(w.ours.must("purser doctor --output json")), &report); err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range report.Checks {
+			if !c.OK || c.Name == "list" && c.Objects != 3 { // volume, signatures, manifest
+				t.Errorf("doctor: %+v", c)
+			}
+		}
+		if len(report.Checks) != 8 {
+			t.Errorf("doctor: %+v", report)
+		}
 	}
 }
 
@@ -220,4 +246,37 @@ func TestBandwidthLimit(t *testing.T) {
 			t.Errorf("%s: the log doesn't tell the limit: %s", s.url, r)
 		}
 	}
+}
+
+// Who may write and list, and not read or delete, can back up: whoever gets hold
+// of this host can't harm the backups.
+func TestWriteOnlyTarget(t *testing.T) {
+	w := newTwins(t, "PASSPHRASE="+passphrase)
+	ssh := servertest.SSHD(t, "ForceCommand internal-sftp -P read,remove")
+	s := site{
+		url: "sftp://" + ssh.User + "@" + ssh.Addr() + "/" + ssh.Dir, path: "/x",
+		options: "--ssh-options='-oIdentityFile=" + ssh.KeyFile + " -oUserKnownHostsFile=" + ssh.KnownHosts + "'",
+		env:     []string{"BACKUP_MODULE_DATABASE=false", "BACKUP_MODULE_STACK=false"},
+	}
+	w = w.at(t, s)
+	for step := range 3 {
+		w.grow("source", step)
+		r := w.ours.run("purser run")
+		if r.code != 0 {
+			t.Fatalf("step %d: %s", step, r)
+		}
+	}
+	w.grow("source", 3)
+	w.ours.must("purser backup --full")
+	if r := w.ours.run("purser run"); r.code != 0 || !strings.Contains(r.stderr, "may not delete") {
+		t.Errorf("a run with something to prune: %s", r)
+	}
+	out := w.ours.must("purser doctor")
+	if strings.Count(out, "refused") != 4 || strings.Contains(out, "failed") {
+		t.Errorf("doctor says:\n%s", out)
+	}
+	// By other credentials all is there.
+	dir := t.TempDir()
+	w.ours.must("purser restore --url file://" + ssh.Dir + " --archive-dir " + dir + "/state " + dir + "/restored")
+	wantSame(t, "the restore", snapshot(t, filepath.Join(w.root, "source")), snapshot(t, dir+"/restored"))
 }

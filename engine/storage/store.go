@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"cmp"
 	"context"
 	"crypto/md5" // names duplicity's archive directory; nothing rests on its strength
 	"encoding/hex"
@@ -8,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"time"
 
 	"github.com/purser-backup/purser/engine/storage/driver"
 	"github.com/purser-backup/purser/engine/storage/internal/network"
@@ -29,6 +31,7 @@ type Store struct {
 	url     string // redacted
 	id      string
 	retry   retry
+	now     func() time.Time
 	limit   *network.Limit // of what the backend reads; nil where it limits itself
 }
 
@@ -39,11 +42,16 @@ var _ driver.Backend = (*Store)(nil)
 // as the user wrote it; it gives URL and ID and is not opened.
 func New(b driver.Backend, rawURL string, o Options) *Store {
 	sum := md5.Sum([]byte(rawURL))
+	now := o.Now
+	if now == nil {
+		now = time.Now
+	}
 	return &Store{
 		backend: b,
 		url:     Redact(rawURL),
 		id:      hex.EncodeToString(sum[:]),
 		retry:   newRetry(o),
+		now:     now,
 	}
 }
 
@@ -76,6 +84,9 @@ func (s *Store) Put(ctx context.Context, name string, r io.ReadSeeker, size int6
 
 func (s *Store) checkSize(ctx context.Context, name string, size int64) error {
 	info, err := s.backend.Stat(ctx, name)
+	if errors.Is(err, fs.ErrPermission) {
+		info, err = s.find(ctx, name)
+	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		// It was just stored, so this is no lasting answer: %v, to try again.
@@ -86,6 +97,18 @@ func (s *Store) checkSize(ctx context.Context, name string, size int64) error {
 		return fmt.Errorf("target holds %d bytes of %d after the upload", info.Size, size)
 	}
 	return nil
+}
+
+// find looks an object up in the list: credentials that may write and not read
+// can do no more.
+func (s *Store) find(ctx context.Context, name string) (Info, error) {
+	list, err := s.backend.List(ctx, name)
+	for _, i := range list {
+		if i.Name == name {
+			return i, nil
+		}
+	}
+	return Info{}, cmp.Or(err, fs.ErrNotExist)
 }
 
 // Get opens an object. When reading fails halfway, the object is opened again

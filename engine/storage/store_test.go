@@ -141,6 +141,64 @@ func (l lie) Stat(context.Context, string) (driver.Info, error) {
 
 func (l lie) Features() driver.Features { return driver.Features{MaxSize: 20} }
 
+// Credentials that may write and list are enough to store.
+func TestPutWithoutRightToRead(t *testing.T) {
+	_, f, w := faulty(t, drivertest.Fault{})
+	s := storage.New(blind{f}, "ftp://host/x", storage.Options{Retries: 2, Sleep: w.sleep})
+	if err := put(t.Context(), s, "object", "0123456789"); err != nil || len(w.list) != 0 {
+		t.Errorf("got %v after %d waits", err, len(w.list))
+	}
+	var checks []string
+	err := s.Validate(t.Context(), func(c storage.Check) {
+		if c.Refused {
+			checks = append(checks, c.Name)
+		} else if c.Err != nil {
+			t.Errorf("%s: %v", c.Name, c.Err)
+		}
+	})
+	if want := []string{"read", "read again", "read much", "delete"}; err != nil || !slices.Equal(checks, want) {
+		t.Errorf("refused are %q, want %q; %v", checks, want, err)
+	}
+}
+
+// blind is a target that may be written and listed only.
+type blind struct{ driver.Backend }
+
+func (blind) Stat(context.Context, string) (driver.Info, error) {
+	return driver.Info{}, fs.ErrPermission
+}
+func (blind) Get(context.Context, string) (io.ReadCloser, error) { return nil, fs.ErrPermission }
+func (blind) Delete(context.Context, string) error               { return fs.ErrPermission }
+
+func TestValidate(t *testing.T) {
+	s, f, _ := faulty(t, drivertest.Fault{})
+	names := 0
+	if err := s.Validate(t.Context(), func(c storage.Check) {
+		names++
+		if c.Err != nil {
+			t.Errorf("%s: %v", c.Name, c.Err)
+		}
+	}); err != nil || names != 8 {
+		t.Errorf("%d checks, %v", names, err)
+	}
+	if list, err := f.List(t.Context(), ""); err != nil || len(list) != 0 {
+		t.Errorf("left: %v, %v", list, err)
+	}
+	// Whatever fails for good, it is said, and nothing is left.
+	for _, verb := range []drivertest.Verb{drivertest.List, drivertest.Put, drivertest.Get, drivertest.Delete} {
+		s, f, _ := faulty(t, drivertest.Fault{Call: 1, Verb: verb, Err: driver.Permanent(errors.New("broken"))})
+		var last storage.Check
+		err := s.Validate(t.Context(), func(c storage.Check) { last = c })
+		if err == nil || last.Err == nil || !f.Hit() || !strings.Contains(err.Error(), "broken") {
+			t.Errorf("%v: %v, last %+v", verb, err, last)
+		}
+		list, err := f.List(t.Context(), "")
+		if wantLeft := verb == drivertest.Delete; err != nil || (len(list) != 0) != wantLeft {
+			t.Errorf("%v: left: %v, %v", verb, list, err)
+		}
+	}
+}
+
 func TestPutTooLarge(t *testing.T) {
 	_, f, _ := faulty(t, drivertest.Fault{})
 	s := storage.New(lie{Backend: f}, "ftp://host/x", storage.Options{})

@@ -45,8 +45,8 @@ func commands() []*command {
 	return []*command{
 		daemonCommand(), runCommand(), discoverCommand(), dumpCommand(), loadCommand(), backupCommand(),
 		restoreCommand(), lsCommand(), setsCommand(), verifyCommand(), pruneCommand(), cleanupCommand(),
-		duplicityCommand(), statusCommand(), runsCommand(), checkCommand(), healthCommand(), configCommand(), completionCommand(), versionCommand(),
-		helpCommand(),
+		duplicityCommand(), statusCommand(), runsCommand(), checkCommand(), healthCommand(), configCommand(), doctorCommand(),
+		completionCommand(), versionCommand(), helpCommand(),
 	}
 }
 

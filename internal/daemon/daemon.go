@@ -119,6 +119,9 @@ func (d *Daemon) CheckTarget(ctx context.Context) error {
 	return store.Close()
 }
 
+// OpenTarget opens the target that the configuration names.
+func OpenTarget(ctx context.Context, o Options) (*storage.Store, error) { return openStore(ctx, o) }
+
 func openStore(ctx context.Context, o Options) (*storage.Store, error) {
 	if err := o.Config.CheckTarget(); err != nil {
 		return nil, err

@@ -41,7 +41,9 @@ type wire struct {
 	conn   net.Conn
 	client *ssh.Client
 	ended  chan struct{}
-	idle   []*session // guarded by line.mu
+	// Guarded by line.mu.
+	idle []*session
+	used int // sessions that calls have
 }
 
 // session is one of SFTP, for one call at a time.
@@ -147,6 +149,7 @@ func (l *line) session(ctx context.Context) (*session, error) {
 	defer stop()
 	client, err := sftp.NewClient(w.client, sftp.UseConcurrentReads(true), sftp.UseConcurrentWrites(true))
 	if err != nil {
+		l.leave(w, true)
 		return nil, errors.Join(ctx.Err(), fmt.Errorf("open a session of SFTP: %w", err))
 	}
 	return &session{wire: w, client: client}, nil
@@ -166,6 +169,9 @@ func (l *line) current() (*wire, *session, error) {
 		default:
 		}
 	}
+	if l.wire != nil {
+		l.wire.used++
+	}
 	if l.wire == nil || len(l.wire.idle) == 0 {
 		return l.wire, nil, nil
 	}
@@ -180,7 +186,7 @@ func (l *line) connect(ctx context.Context) (*wire, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &wire{conn: conn, client: client, ended: make(chan struct{})}
+	w := &wire{conn: conn, client: client, ended: make(chan struct{}), used: 1}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed {
@@ -215,11 +221,13 @@ func (w *wire) keepAlive() {
 // give takes a session back. One that is not whole is closed.
 func (l *line) give(s *session, whole bool) {
 	defer func() { <-l.slots }()
+	lost := !whole
 	select {
 	case <-s.broken:
-		whole = false
+		whole, lost = false, false // it was ended here
 	default:
 	}
+	defer l.leave(s.wire, lost)
 	l.mu.Lock()
 	keep := whole && !l.closed && l.wire == s.wire
 	if keep {
@@ -228,6 +236,21 @@ func (l *line) give(s *session, whole bool) {
 	l.mu.Unlock()
 	if !keep {
 		_ = s.client.Close() // it may be closed already
+	}
+}
+
+// leave is what a call does with a connection in the end. One that was lost
+// serves no further call, and is closed after the last that it has.
+func (l *line) leave(w *wire, lost bool) {
+	l.mu.Lock()
+	w.used--
+	if lost && l.wire == w {
+		l.wire = nil
+	}
+	last := w.used == 0 && l.wire != w
+	l.mu.Unlock()
+	if last {
+		_ = w.client.Close() // it may be closed already
 	}
 }
 

@@ -1,0 +1,90 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/purser-backup/purser/engine/storage"
+	"github.com/purser-backup/purser/internal/daemon"
+)
+
+func doctorCommand() *command {
+	return &command{
+		name:    "doctor",
+		summary: "prove the target: list, write, read, overwrite, delete, and measure",
+		help: `Stores an object of its own on the target, of up to 16 MiB, reads it, overwrites it and
+deletes it, and says what works and how fast. Backups are not touched. Run it before the
+first night, and after a change of the target or its credentials.
+
+Rights to read and to delete may be missing: backups can be made without. Then only other
+credentials restore, and only other ones or the target's own rules prune.
+
+With --output json: {url, checks: [{name, ok, refused, bytes, objects, seconds, error}]}.
+` + exitHelp(),
+		run: runDoctor,
+	}
+}
+
+// check is one check in the JSON output.
+type check struct {
+	Name    string  `json:"name"`
+	OK      bool    `json:"ok"`
+	Refused bool    `json:"refused"` // and spare
+	Bytes   int64   `json:"bytes"`
+	Objects int     `json:"objects"`
+	Seconds float64 `json:"seconds"`
+	Error   string  `json:"error"`
+}
+
+func runDoctor(ctx context.Context, inv *invocation) error {
+	o, err := inv.options(quiet)
+	if err != nil {
+		return err
+	}
+	store, err := daemon.OpenTarget(ctx, o)
+	if err != nil {
+		return err
+	}
+	checks := []check{}
+	t := &table{right: map[int]bool{2: true, 3: true}}
+	t.add("CHECK", "RESULT", "SIZE", "TOOK", "")
+	failure := store.Validate(ctx, func(c storage.Check) {
+		one := check{Name: c.Name, OK: c.Err == nil, Refused: c.Refused, Bytes: c.Bytes, Objects: c.Objects, Seconds: c.Took.Seconds()}
+		if c.Err != nil {
+			one.Error = oneLine(c.Err.Error())
+		}
+		checks = append(checks, one)
+		addCheck(t, c)
+	})
+	failure = join(failure, store.Close())
+	if inv.json() {
+		err = writeJSON(inv.stdout, struct {
+			URL    string  `json:"url"`
+			Checks []check `json:"checks"`
+		}{inv.url(), checks})
+	} else {
+		err = t.write(inv.stdout)
+	}
+	return join(failure, err)
+}
+
+func addCheck(t *table, c storage.Check) {
+	result, size, remark := "good", "", ""
+	switch {
+	case c.Refused && c.Name == "delete":
+		result, remark = "refused", "backups work; these credentials can't prune"
+	case c.Refused:
+		result, remark = "refused", "backups work; these credentials can't restore"
+	case c.Err != nil:
+		result = "failed"
+	case c.Name == "list":
+		remark = fmt.Sprintf("%d objects", c.Objects)
+	case c.Bytes > 1<<20 && c.Took > 0:
+		remark = formatSize(int64(float64(c.Bytes)/c.Took.Seconds())) + "/s"
+	}
+	if c.Bytes > 0 {
+		size = formatSize(c.Bytes)
+	}
+	t.add(c.Name, result, size, formatDuration(c.Took.Round(time.Millisecond)), remark)
+}
