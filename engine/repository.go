@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/purser-backup/purser/engine/internal/format"
 	"github.com/purser-backup/purser/engine/internal/pgp"
 	"github.com/purser-backup/purser/engine/storage"
@@ -179,7 +181,12 @@ func (r *Repository) fetch(ctx context.Context, name object) (*os.File, *digests
 // spoolFile returns a file without a name: it vanishes with its last user,
 // however that ends.
 func (r *Repository) spoolFile() (*os.File, error) {
-	f, err := os.CreateTemp(r.spool, "volume-")
+	f, err := os.OpenFile(r.spool, os.O_RDWR|unix.O_TMPFILE, 0o600)
+	if err == nil {
+		return f, nil
+	}
+	// Some file systems can't make a file without a name.
+	f, err = os.CreateTemp(r.spool, "volume-")
 	if err != nil {
 		return nil, fmt.Errorf("create spool file: %w", err)
 	}

@@ -65,6 +65,9 @@ func (b *Backend) Put(ctx context.Context, name string, r io.ReadSeeker, size in
 		return explain(b.dir, err)
 	}
 	b.sweep.Do(b.removeAbandoned)
+	if linked, err := b.link(r, path, size); linked || err != nil {
+		return explain(b.dir, err)
+	}
 	f, err := atomicfile.Create(path, 0o600)
 	if err != nil {
 		return explain(b.dir, err)
@@ -77,6 +80,19 @@ func (b *Backend) Put(ctx context.Context, name string, r io.ReadSeeker, size in
 		return err
 	}
 	return explain(b.dir, f.Commit())
+}
+
+// link makes r itself the object, where it is a file without a name on the same
+// file system, as the spool may have it: that saves writing the bytes twice.
+func (b *Backend) link(r io.ReadSeeker, path string, size int64) (bool, error) {
+	f, ok := r.(*os.File)
+	if !ok {
+		return false, nil
+	}
+	if st, err := f.Stat(); err != nil || st.Size() != size || st.Mode().Perm() != 0o600 {
+		return false, nil
+	}
+	return atomicfile.Link(f, path)
 }
 
 // Get implements driver.Backend.
