@@ -105,8 +105,11 @@ func (r *run) dump(ctx context.Context, dumper *dumpers.Dumper, services []Found
 			d = ServiceDump{ID: s.ID, Outcome: DumpFailed, Started: r.now(), Ended: r.now(), Error: oneLine(s.match.Err), err: s.match.Err}
 		}
 		d.Recipe, d.Certain = s.Recipe, s.Certain || s.match.Err != nil
-		if d.Outcome == DumpFailed {
+		switch d.Outcome {
+		case DumpFailed:
 			r.fail(d)
+		case Dumped:
+			d.Warning = r.shrunken(d)
 		}
 		dumps = append(dumps, d)
 	}
@@ -131,6 +134,19 @@ func (r *run) ended(ctx context.Context, res dumpers.Result) ServiceDump {
 		r.log.Warn("dump failed", "service", d.ID, "took", res.Report.Duration)
 	}
 	return d
+}
+
+// shrunken warns of a dump that is far smaller than the last one: it may be
+// whole, and the service may have lost what it held.
+func (r *run) shrunken(d ServiceDump) string {
+	last := r.history.lastBytes(d.ID)
+	if d.Bytes >= last/2 {
+		return ""
+	}
+	warning := fmt.Sprintf("the dump has %d bytes, the last one had %d: look whether the service has lost data", d.Bytes, last)
+	r.log.Warn("dump is far smaller than the last one", "service", d.ID, "bytes", d.Bytes, "last", last)
+	r.record.Problems = append(r.record.Problems, d.ID+": "+warning)
+	return warning
 }
 
 // fail decides what a failed dump means for the run. A recipe that was guessed

@@ -69,6 +69,7 @@ type ServiceDump struct {
 	Files   int       `json:"files"`
 	Bytes   int64     `json:"bytes"`
 	Error   string    `json:"error,omitempty"`
+	Warning string    `json:"warning,omitempty"` // about a dump that is whole
 
 	err error
 }
@@ -151,6 +152,16 @@ func (h *history) hasSucceeded(id string) bool {
 		}
 	}
 	return false
+}
+
+// lastBytes is the size of the service's last good dump, 0 if there is none.
+func (h *history) lastBytes(id string) int64 {
+	for _, s := range h.Services {
+		if s.ID == id {
+			return s.Bytes
+		}
+	}
+	return 0
 }
 
 // note takes over the dumps of a run.
