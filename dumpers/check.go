@@ -10,21 +10,8 @@ import (
 	"path"
 )
 
-// size is what has been written so far, for watching progress only: files
-// come and go meanwhile, so errors are no news.
-func (st *stage) size() int64 {
-	var sum int64
-	_ = fs.WalkDir(st.tree.root.FS(), path.Join(st.dir, newName), func(_ string, e fs.DirEntry, err error) error {
-		if err != nil {
-			return nil
-		}
-		if info, err := e.Info(); err == nil {
-			sum += info.Size()
-		}
-		return nil
-	})
-	return sum
-}
+// size is what has been written so far, for watching progress only.
+func (st *stage) size() int64 { return treeSize(st.tree.root.FS(), path.Join(st.dir, newName)) }
 
 // check refuses a dump that is empty, holds something else than regular
 // files, or lacks a trailer; and makes all of it durable.

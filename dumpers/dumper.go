@@ -25,6 +25,7 @@ const (
 const (
 	DefaultTimeout     = 6 * time.Hour
 	DefaultIdleTimeout = 15 * time.Minute
+	DefaultGrace       = 2 * time.Minute
 )
 
 // Options configure a Dumper. Source, Instance and Runtime are required.
@@ -34,6 +35,7 @@ type Options struct {
 	Runtime     Runtime
 	Timeout     time.Duration // deadline of one dump; 0: DefaultTimeout
 	IdleTimeout time.Duration // longest time without progress; 0: DefaultIdleTimeout
+	Grace       time.Duration // how long after its start a service may still not answer; 0: DefaultGrace
 	Now         func() time.Time
 	Rand        io.Reader
 	Warn        func(msg string, args ...any) // in the manner of slog; may be nil
@@ -44,6 +46,7 @@ type Options struct {
 type Dumper struct {
 	options Options
 	tree    *tree
+	room    room
 }
 
 // Open prepares the source directory and puts right what a crashed process of
@@ -56,6 +59,9 @@ func Open(o Options) (*Dumper, error) {
 	}
 	if o.IdleTimeout == 0 {
 		o.IdleTimeout = DefaultIdleTimeout
+	}
+	if o.Grace == 0 {
+		o.Grace = DefaultGrace
 	}
 	if o.Now == nil {
 		o.Now = time.Now
@@ -93,7 +99,8 @@ type Report struct {
 // Dump makes a dump of the service and swaps it in as a whole directory. On
 // error the previous dump is as it was, and nothing else is left behind. An
 // error is an *Error. If the service restarts meanwhile, the dump is tried
-// once more.
+// once more; if it has just started and doesn't answer yet, until the grace
+// time is over. A dump for which the disk has no room is not begun.
 func (d *Dumper) Dump(ctx context.Context, s discovery.Service, r *Recipe) (Report, error) {
 	start := d.options.Now()
 	report := Report{Service: s.ID(), Recipe: r.Name(), Path: dumpPath(s)}
@@ -104,6 +111,9 @@ func (d *Dumper) Dump(ctx context.Context, s discovery.Service, r *Recipe) (Repo
 		report.Duration = d.options.Now().Sub(start)
 		if err == nil {
 			return report, nil
+		}
+		if d.starting(ctx, s, err) {
+			continue
 		}
 		if !errors.Is(err, errRestarted) || report.Attempts > 1 || ctx.Err() != nil {
 			return report, err
@@ -123,6 +133,11 @@ func (d *Dumper) attempt(ctx context.Context, s discovery.Service, r *Recipe) (f
 	if err != nil {
 		return 0, 0, err
 	}
+	release, err := d.reserve(s)
+	if err != nil {
+		return 0, 0, err
+	}
+	defer release()
 	stage, err := d.tree.stage(s)
 	if err != nil {
 		return 0, 0, d.diskError(s, "stage", err)

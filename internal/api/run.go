@@ -85,6 +85,7 @@ type ServiceDump struct {
 	// was none.
 	Previous int64  `json:"previous_bytes"`
 	Error    string `json:"error,omitempty"`
+	Warning  string `json:"warning,omitempty"` // about a dump that is whole
 }
 
 // Backup is what one backup of the tree wrote.

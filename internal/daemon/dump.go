@@ -103,8 +103,11 @@ func (r *run) dump(ctx context.Context, dumper *dumpers.Dumper, services []Found
 		}
 		d.Previous = r.history.lastSize(s.ID)
 		d.Recipe, d.Certain = s.Recipe, s.Certain || s.match.Err != nil
-		if d.Outcome == DumpFailed {
+		switch d.Outcome {
+		case DumpFailed:
 			r.fail(d, failures[d.ID])
+		case Dumped:
+			d.Warning = r.shrunken(d)
 		}
 		dumps = append(dumps, d)
 	}
@@ -155,6 +158,18 @@ func (r *run) ended(ctx context.Context, res dumpers.Result) ServiceDump {
 		r.log.Warn("dump failed", "service", d.ID, "took", res.Report.Duration)
 	}
 	return d
+}
+
+// shrunken warns of a dump that is far smaller than the last one: it may be
+// whole, and the service may have lost what it held.
+func (r *run) shrunken(d ServiceDump) string {
+	if d.Bytes >= d.Previous/2 {
+		return ""
+	}
+	warning := fmt.Sprintf("the dump has %d bytes, the last one had %d: look whether the service has lost data", d.Bytes, d.Previous)
+	r.log.Warn("dump is far smaller than the last one", "service", d.ID, "bytes", d.Bytes, "last", d.Previous)
+	r.record.Problems = append(r.record.Problems, d.ID+": "+warning)
+	return warning
 }
 
 // fail decides what a failed dump means for the run. A recipe that was guessed

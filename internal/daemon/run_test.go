@@ -29,6 +29,7 @@ type fakeEngine struct {
 	t        *testing.T
 	list     []discovery.Container
 	fail     map[string]string // service to the error text of its dump
+	more     map[string]string // service to what its dump has besides
 	hung     func()            // if not nil, a dump calls it and waits until it is cancelled
 	down     error             // the Engine can't be reached
 	leftover int               // containers of a dead run
@@ -112,7 +113,7 @@ func (f *fakeRuntime) write(job dumpers.Job) error {
 	if info, err := os.Stat(filepath.Join(dir, "dump")); err == nil && info.IsDir() {
 		dir = filepath.Join(dir, "dump")
 	}
-	return os.WriteFile(filepath.Join(dir, "all.sql"), []byte("dump of "+job.Service+"\n"), 0o600)
+	return os.WriteFile(filepath.Join(dir, "all.sql"), []byte("dump of "+job.Service+"\n"+f.more[job.Service]), 0o600)
 }
 
 func container(name, image string) discovery.Container {
