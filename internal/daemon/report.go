@@ -131,8 +131,14 @@ func kept(c *engine.Collection) *api.Kept {
 	return k
 }
 
-// report ends a run in the log and keeps its record.
+// report ends a run in the log and keeps its record. What others have put into
+// their errors is looked through for secrets first.
 func (r *run) report() error {
+	for _, list := range [][]string{r.record.Errors, r.record.Problems} {
+		for i, text := range list {
+			list[i] = r.cfg.Scrub(text)
+		}
+	}
 	r.history.LastRun = &r.record
 	for _, line := range r.record.Lines() {
 		r.log.Info("report: " + line)

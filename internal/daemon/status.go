@@ -125,6 +125,9 @@ func ReadStatus(cfg *config.Config, now time.Time) (Status, error) {
 		return Status{}, err
 	}
 	status.addTold(&told)
+	for i, text := range status.Wrong {
+		status.Wrong[i] = cfg.Scrub(text)
+	}
 	return status, nil
 }
 
