@@ -77,6 +77,7 @@ func newRecord() Run {
 
 // noteUndumped records the services that are left out, and why.
 func (r *run) noteUndumped(all Discovery) {
+	r.seen = true
 	r.record.Skipped, r.record.Missed = []api.PassedOver{}, []api.PassedOver{}
 	for _, s := range all.Services {
 		one := api.PassedOver{ID: s.ID, Image: s.Image, Reason: s.Reason}
