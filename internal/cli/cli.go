@@ -58,7 +58,7 @@ func (inv *invocation) run(ctx context.Context, args []string) int {
 	if ctx.Err() != nil && isCancelled(err) {
 		err = errInterrupted
 	}
-	printErrors(inv.stderr, err)
+	printErrors(inv.stderr, err, inv.scrub)
 	return exitCode(err)
 }
 

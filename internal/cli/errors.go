@@ -102,15 +102,15 @@ func (e *hinted) Unwrap() error { return e.err }
 func (e *hinted) Hint() string  { return e.hint }
 
 // printErrors prints one `error:` line for each error that was joined into
-// err, each followed by the `hint:` lines that it carries.
-func printErrors(w io.Writer, err error) {
+// err, each followed by the `hint:` lines that it carries. scrub takes out secrets.
+func printErrors(w io.Writer, err error, scrub func(string) string) {
 	for _, e := range flatten(err) {
 		if errors.Is(e, errSick) {
 			continue // the result says it
 		}
-		fmt.Fprintf(w, "error: %s\n", oneLine(e.Error()))
+		fmt.Fprintf(w, "error: %s\n", scrub(oneLine(e.Error())))
 		for _, hint := range hints(e) {
-			fmt.Fprintf(w, "hint: %s\n", hint)
+			fmt.Fprintf(w, "hint: %s\n", scrub(hint))
 		}
 	}
 }

@@ -19,12 +19,13 @@ type logHandler struct {
 	buf   *bytes.Buffer
 	attrs slog.Handler // renders the key=value pairs into buf
 	level slog.Level
+	scrub func(string) string // takes secrets out of a line
 }
 
-func newLogHandler(w io.Writer, level slog.Level) *logHandler {
+func newLogHandler(w io.Writer, level slog.Level, scrub func(string) string) *logHandler {
 	buf := &bytes.Buffer{}
 	attrs := slog.NewTextHandler(buf, &slog.HandlerOptions{Level: level, ReplaceAttr: dropFixed})
-	return &logHandler{mu: &sync.Mutex{}, w: w, buf: buf, attrs: attrs, level: level}
+	return &logHandler{mu: &sync.Mutex{}, w: w, buf: buf, attrs: attrs, level: level, scrub: scrub}
 }
 
 // dropFixed leaves out what the line begins with anyway, and shortens what
@@ -53,8 +54,8 @@ func (h *logHandler) Handle(ctx context.Context, r slog.Record) error {
 	if err := h.attrs.Handle(ctx, r); err != nil {
 		return err
 	}
-	line := append(bytes.TrimRight(h.buf.Bytes(), " \n"), '\n')
-	_, err := h.w.Write(line)
+	line := h.scrub(strings.TrimRight(h.buf.String(), " \n")) + "\n"
+	_, err := io.WriteString(h.w, line)
 	return err
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"testing"
 	"time"
 
@@ -43,7 +44,7 @@ func TestPrintErrors(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			var b bytes.Buffer
-			printErrors(&b, test.err)
+			printErrors(&b, test.err, noScrub)
 			if diff := cmp.Diff(test.want, b.String()); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
@@ -119,7 +120,7 @@ func TestFormats(t *testing.T) {
 
 func TestLogLines(t *testing.T) {
 	var b bytes.Buffer
-	h := newLogHandler(&b, slog.LevelInfo)
+	h := newLogHandler(&b, slog.LevelInfo, noScrub)
 	at := time.Date(2026, 5, 20, 12, 0, 0, 0, time.UTC)
 	log := slog.New(h).With("instance", "a b")
 	line := func(level slog.Level, msg string, args ...any) {
@@ -217,7 +218,7 @@ wrong: shop/db: the last dump failed: exit status 2
 // TestFailedRunInTheLog: in the daemon's log, too, each error has its hints.
 func TestFailedRunInTheLog(t *testing.T) {
 	var b bytes.Buffer
-	log := slog.New(newLogHandler(&b, slog.LevelInfo))
+	log := slog.New(newLogHandler(&b, slog.LevelInfo, noScrub))
 	part := incompleteError{&withHints{errors.New("dump of shop/db: access denied"), "set the password"}}
 	logErrors(log, errors.Join(part, errors.New("the target is full")))
 	var got []string
@@ -231,5 +232,18 @@ func TestFailedRunInTheLog(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func noScrub(s string) string { return s }
+
+// What the settings hold of secrets is taken out of the log and of errors,
+// whoever has put it in there.
+func TestSecretsAreScrubbed(t *testing.T) {
+	b := newBench(t, "BACKUP_DUPLICITY_URL=file://ROOT/s3cr3t-passphrase", "PASSPHRASE=s3cr3t-passphrase", "BACKUP_MODULE_DATABASE=false")
+	b.write("s3cr3t-passphrase", "a file, not a directory")
+	_, errs, code := b.run("run")
+	if code == 0 || strings.Contains(errs, "s3cr3t-passphrase") || strings.Count(errs, "ROOT/[redacted]") < 2 {
+		t.Errorf("exit status %d:\n%s", code, errs)
 	}
 }

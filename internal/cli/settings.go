@@ -91,7 +91,15 @@ func (inv *invocation) log(usual slog.Level) (*slog.Logger, error) {
 	case inv.cfg != nil && inv.cfg.Debug:
 		level = slog.LevelDebug
 	}
-	return slog.New(newLogHandler(inv.stderr, level)), nil
+	return slog.New(newLogHandler(inv.stderr, level, inv.scrub)), nil
+}
+
+// scrub takes the secrets of the configuration out of a text, once that is read.
+func (inv *invocation) scrub(text string) string {
+	if inv.cfg == nil {
+		return text
+	}
+	return inv.cfg.Scrub(text)
 }
 
 // options are what the daemon package works with.

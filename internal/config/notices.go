@@ -114,8 +114,8 @@ func (l *loader) deriveListen() {
 }
 
 // minScrubbed is the length below which a secret is not looked for: it would
-// be found in any text.
-const minScrubbed = 4
+// be a word of any text.
+const minScrubbed = 8
 
 // Scrub takes out of a text what the configuration holds of secrets. It is the
 // last of several guards: a message that leaves the machine has been through it.

@@ -59,10 +59,10 @@ func TestSalvage(t *testing.T) {
 }
 
 func TestScrub(t *testing.T) {
-	c := load(t, "PASSPHRASE=open sesame", "BACKUP_DUPLICITY_URL=ftp://me:p%40ss@h/x", "AWS_SECRET_ACCESS_KEY=abc",
-		"NOTIFICATION_URLS=ntfy://u:hidden1@h/a ntfy://h/hidden2", "BACKUP_PING_URL=https://h/hidden3")
-	const text = "open sesame, ftp://me:p%40ss@h/x, p@ss, hidden1, ntfy://h/hidden2, https://h/hidden3, abc"
-	const want = "[redacted], ftp://me:[redacted]@h/x, [redacted], [redacted], [redacted], [redacted], abc"
+	c := load(t, "PASSPHRASE=open sesame", "BACKUP_DUPLICITY_URL=ftp://me:p%40ssword@h/x", "AWS_SECRET_ACCESS_KEY=abcdefg",
+		"NOTIFICATION_URLS=ntfy://u:hidden01@h/a ntfy://h/hidden02", "BACKUP_PING_URL=https://h/hidden03")
+	const text = "open sesame, ftp://me:p%40ssword@h/x, p@ssword, hidden01, ntfy://h/hidden02, https://h/hidden03, abcdefg"
+	const want = "[redacted], ftp://me:[redacted]@h/x, [redacted], [redacted], [redacted], [redacted], abcdefg"
 	if got := c.Scrub(text); got != want {
 		t.Errorf("got %s", got)
 	}

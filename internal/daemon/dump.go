@@ -98,7 +98,7 @@ func (r *run) dump(ctx context.Context, dumper *dumpers.Dumper, services []Found
 		case skipped[s.ID]:
 			continue
 		case !ok:
-			d = ServiceDump{ID: s.ID, Outcome: DumpFailed, Started: r.now(), Ended: r.now(), Error: oneLine(s.match.Err)}
+			d = ServiceDump{ID: s.ID, Outcome: DumpFailed, Started: r.now(), Ended: r.now(), Error: r.cfg.Scrub(oneLine(s.match.Err))}
 			failures[d.ID] = s.match.Err
 		}
 		d.Previous = r.history.lastSize(s.ID)
@@ -154,7 +154,7 @@ func (r *run) ended(ctx context.Context, res dumpers.Result) ServiceDump {
 		d.Outcome = DumpCancelled
 		r.log.Info("dump cancelled", "service", d.ID, "took", res.Report.Duration)
 	default:
-		d.Outcome, d.Error = DumpFailed, oneLine(res.Err)
+		d.Outcome, d.Error = DumpFailed, r.cfg.Scrub(oneLine(res.Err))
 		r.log.Warn("dump failed", "service", d.ID, "took", res.Report.Duration)
 	}
 	return d

@@ -38,15 +38,19 @@ func (d *Daemon) newMonitor() (*monitor, error) {
 // watch works until ctx is cancelled.
 func (m *monitor) watch(ctx context.Context) {
 	if !m.missed.IsZero() {
-		m.notices.raise(ctx, Alert{
-			Kind: kindMissed, Severity: notify.Incomplete, Subject: "a backup was missed",
-			Text: fmt.Sprintf("The run that was due at %s was not made: the daemon did not run. It is made up for now.", m.missed.Format(time.RFC3339)),
-		})
+		m.notices.raise(ctx, m.missedAlert())
 	}
 	for sleep(ctx, monitorPause) {
 		if err := m.check(ctx); err != nil {
 			m.log.Warn("the daemon can't look after itself", "error", err)
 		}
+	}
+}
+
+func (m *monitor) missedAlert() Alert {
+	return Alert{
+		Kind: kindMissed, Severity: notify.Incomplete, Subject: "a backup was missed",
+		Text: fmt.Sprintf("The run that was due at %s was not made: the daemon did not run. It is made up for now.", m.missed.Format(time.RFC3339)),
 	}
 }
 

@@ -77,6 +77,7 @@ func newRecord() Run {
 
 // noteUndumped records the services that are left out, and why.
 func (r *run) noteUndumped(all Discovery) {
+	r.seen = true
 	r.record.Skipped, r.record.Missed = []api.PassedOver{}, []api.PassedOver{}
 	for _, s := range all.Services {
 		one := api.PassedOver{ID: s.ID, Image: s.Image, Reason: s.Reason}
@@ -131,8 +132,14 @@ func kept(c *engine.Collection) *api.Kept {
 	return k
 }
 
-// report ends a run in the log and keeps its record.
+// report ends a run in the log and keeps its record. What others have put into
+// their errors is looked through for secrets first.
 func (r *run) report() error {
+	for _, list := range [][]string{r.record.Errors, r.record.Problems} {
+		for i, text := range list {
+			list[i] = r.cfg.Scrub(text)
+		}
+	}
 	r.history.LastRun = &r.record
 	for _, line := range r.record.Lines() {
 		r.log.Info("report: " + line)

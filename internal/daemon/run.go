@@ -44,6 +44,7 @@ type run struct {
 	jobs    jobs // what the last run has left, and this one leaves
 	lock    *fileLock
 	missing []error // what the run survived
+	seen    bool    // the services were discovered
 	// leftovers is the journal of a run that died, as long as the containers
 	// that it left have not been removed.
 	leftovers *journal

@@ -125,7 +125,18 @@ func ReadStatus(cfg *config.Config, now time.Time) (Status, error) {
 		return Status{}, err
 	}
 	status.addTold(&told)
+	status.scrub(cfg)
 	return status, nil
+}
+
+// scrub takes secrets out of the errors of others.
+func (s *Status) scrub(cfg *config.Config) {
+	for i, text := range s.Wrong {
+		s.Wrong[i] = cfg.Scrub(text)
+	}
+	if s.Docker != nil {
+		s.Docker.Error = cfg.Scrub(s.Docker.Error)
+	}
 }
 
 // addTold tells of what nothing else in a status tells of.

@@ -129,7 +129,7 @@ func severity(r Result) notify.Severity {
 // tellServices tells of services that are gone, and of a run that found
 // nothing to dump.
 func (d *Daemon) tellServices(ctx context.Context, r *run) {
-	if !d.cfg.ModuleDatabase || r.record.Result == Failed {
+	if !r.seen {
 		return
 	}
 	if len(r.record.Services) == 0 {

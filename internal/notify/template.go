@@ -20,9 +20,9 @@ const (
 
 	usualTitle = `purser on {{ .Instance }}: {{ .Subject }}`
 	usualBody  = `{{ .Text }}
-{{ range .Lines }}
-{{ . }}{{ end }}
-
+{{ range $i, $line := .Lines }}{{ if not $i }}
+{{ end }}{{ $line }}
+{{ end }}
 instance {{ .Instance }}, host {{ .Host }}, target {{ .Target }}, {{ time .Time }}
 `
 	// maxTitle and maxBody are what most services take.
