@@ -149,6 +149,7 @@ func (b *Backend) Get(ctx context.Context, name string) (io.ReadCloser, error) {
 	r := &reader{backend: b, ctx: ctx, session: s, name: name, stop: s.watch(ctx)}
 	err = r.open(path.Join(b.dir, name))
 	if err != nil {
+		r.failed = isLost(err)
 		return nil, errors.Join(b.explain(s.cause(ctx, err)), r.Close())
 	}
 	return r, nil
