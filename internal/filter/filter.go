@@ -86,11 +86,12 @@ func Parse(rules, sets, exclude string) (Filter, error) {
 	p := &parser{sets: named}
 	// A set that nothing names must be right too.
 	for _, name := range slices.Sorted(maps.Keys(named)) {
+		p.out, p.read = nil, 0
 		if err := p.take(named[name], " of the set "+name, []string{name}); err != nil {
 			return Filter{}, err
 		}
 	}
-	p.out = nil
+	p.out, p.read = nil, 0
 	if err := p.take(lines(rules), "", nil); err != nil {
 		return Filter{}, err
 	}
@@ -134,12 +135,18 @@ func parseSets(text string) (map[string][]string, error) {
 type parser struct {
 	sets map[string][]string
 	out  []rule
+	read int // rules so far: sets in sets grow beyond all bounds
 }
+
+const maxRules = 10_000
 
 // take reads a list of rules; open are the sets that it is in.
 func (p *parser) take(list []string, of string, open []string) error {
 	for i, text := range list {
 		where := fmt.Sprintf("rule %d%s", i+1, of)
+		if p.read++; p.read > maxRules {
+			return &Error{Where: where, Rule: text, Err: fmt.Errorf("with all sets there are more than %d rules", maxRules), hint: "name each set once"}
+		}
 		bad := func(format string, args ...any) error {
 			return &Error{Where: where, Rule: text, Err: fmt.Errorf(format, args...), hint: hint}
 		}

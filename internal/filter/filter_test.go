@@ -148,6 +148,16 @@ func TestOrder(t *testing.T) {
 	}
 }
 
+// laughs are sets each of which names the next one twice.
+func laughs() string {
+	var b strings.Builder
+	for c := 'a'; c < 'z'; c++ {
+		next := string(c + 1)
+		b.WriteString("[" + string(c) + "]\nmerge " + next + "\nmerge " + next + "\n")
+	}
+	return b.String() + "[z]\n- x"
+}
+
 // T10, E3: what rsync's language has and this one hasn't is refused, and so is
 // a set that is in itself.
 func TestParseRefuses(t *testing.T) {
@@ -164,6 +174,7 @@ func TestParseRefuses(t *testing.T) {
 		{"", "[a]\n- x\n[a]\n- y", "", `line 3 of the sets "[a]": the set has no name, or another's`},
 		{"", "- x", "", `line 1 of the sets "- x": the rule is in no set`},
 		{"", "[a]\nmerge f", "", `rule 1 of the set a "merge f": there is no set f`},
+		{"merge a", laughs(), "", `rule 1 of the set t "merge u": with all sets there are more than 10000 rules`},
 		{"- /", "", "", `rule 1 "- /": the pattern is empty`},
 		{"- [a", "", "", `rule 1 "- [a": a bracket is not closed`},
 		{"", "", "*.o;x[", `pattern 2 "x[": a bracket is not closed`},
