@@ -27,6 +27,8 @@ type DirSource struct {
 	skip  func(path string) bool
 	owner owners
 
+	excluded func(path string, dir bool) bool // nil: nothing
+
 	chosen *selection.Selection // nil: everything
 	device uint64               // file system of the root, if chosen is set
 	held   selection.Held[Entry]
@@ -45,6 +47,11 @@ func OpenDir(path string, skip func(path string) bool) (*DirSource, error) {
 	}
 	return &DirSource{root: root, skip: skip, owner: owners{users: map[uint32]string{}, groups: map[uint32]string{}}}, nil
 }
+
+// Exclude leaves out the entries for which excluded returns true, with all that
+// is below them, before the rules of Select are asked. It must not be called
+// during a walk.
+func (s *DirSource) Exclude(excluded func(path string, dir bool) bool) { s.excluded = excluded }
 
 // Close releases the directory.
 func (s *DirSource) Close() error { return s.root.Close() }
@@ -94,6 +101,9 @@ func (s *DirSource) walk(ctx context.Context, dir *directory, parent string, yie
 func (s *DirSource) visit(ctx context.Context, dir *directory, p, name string, yield func(Entry, error) bool) bool {
 	info, err := dir.root.Lstat(name)
 	if errors.Is(err, fs.ErrNotExist) {
+		return true
+	}
+	if err == nil && p != "" && s.excluded != nil && s.excluded(p, info.IsDir()) {
 		return true
 	}
 	decision := s.decide(dir, p, name, info)

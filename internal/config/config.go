@@ -5,6 +5,7 @@ package config
 import (
 	"time"
 
+	"github.com/purser-backup/purser/internal/filter"
 	"github.com/purser-backup/purser/internal/retention"
 	"github.com/purser-backup/purser/internal/schedule"
 	"github.com/purser-backup/purser/internal/secret"
@@ -49,6 +50,7 @@ type Config struct {
 	HiddenKeys             []string      // --hidden-encrypt-key in the options
 	SignKey                string        // [BACKUP_DUPLICITY_SIGN_KEY], or --sign-key in the options
 	Selection              []Rule        // what of the source is backed up, in order, from the options
+	Filter                 filter.Filter // what of the source is left out before that [BACKUP_FILTER, BACKUP_FILTER_SETS, BACKUP_EXCLUDE]
 	Passphrase             secret.String // [PASSPHRASE]
 	SignPassphrase         secret.String // [SIGN_PASSPHRASE]
 	NoEncryption           bool          // --no-encryption is in [BACKUP_DUPLICITY_OPTIONS]
@@ -83,6 +85,8 @@ type Config struct {
 
 	settings []Setting
 	secrets  []secret.String // all that were given, for Scrub
+
+	filterRules, filterSets, filterExclude string // until they are read together
 }
 
 // Rancher says how to reach a Rancher 1.x server and its database.

@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/purser-backup/purser/internal/config"
+	"github.com/purser-backup/purser/internal/filter"
 	"github.com/purser-backup/purser/internal/retention"
 	"github.com/purser-backup/purser/internal/schedule"
 	"github.com/purser-backup/purser/internal/secret"
@@ -33,9 +34,10 @@ func same(t *testing.T, got, want *config.Config) {
 	t.Helper()
 	secrets := cmp.Comparer(func(a, b secret.String) bool { return a.Reveal() == b.Reveal() })
 	policy := cmp.Comparer(func(a, b retention.Policy) bool { return a.String() == b.String() })
+	rules := cmp.Comparer(func(a, b filter.Filter) bool { return slices.Equal(a.Rules(), b.Rules()) })
 	days := cmp.Comparer(func(a, b schedule.Days) bool { return a.String() == b.String() })
 	location := cmp.Comparer(func(a, b *time.Location) bool { return a.String() == b.String() })
-	if d := cmp.Diff(want, got, secrets, policy, days, location, cmpopts.IgnoreFields(config.Config{}, "Schedule"), cmpopts.IgnoreUnexported(config.Config{})); d != "" {
+	if d := cmp.Diff(want, got, secrets, policy, rules, days, location, cmpopts.IgnoreFields(config.Config{}, "Schedule"), cmpopts.IgnoreUnexported(config.Config{})); d != "" {
 		t.Errorf("differs (-want +got):\n%s", d)
 	}
 	from := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)

@@ -20,7 +20,8 @@ import (
 
 // readSettings reads the settings of a YAML file: a mapping of canonical names,
 // in any case, to plain values. BACKUP_DUPLICITY_OPTIONS may also be a list of
-// words. A file that isn't there has no settings.
+// words, BACKUP_FILTER and BACKUP_EXCLUDE a list of lines, and BACKUP_FILTER_SETS a
+// mapping of names to such. A file that isn't there has no settings.
 func (l *loader) readSettings(path string, table []variable) {
 	if path == "" {
 		return
@@ -132,15 +133,47 @@ func scalar(name string, n *yaml.Node) (string, error) {
 		return "", nil
 	case n.Kind == yaml.ScalarNode:
 		return n.Value, nil
-	case n.Kind != yaml.SequenceNode || name != varOptions:
+	case n.Kind == yaml.MappingNode && name == varFilterSets:
+		return filterSets(n)
+	case n.Kind != yaml.SequenceNode:
+		return "", errors.New("not a plain value")
+	case name == varFilter || name == varExclude:
+		items, err := list(n)
+		return strings.Join(items, "\n"), err
+	case name != varOptions:
 		return "", errors.New("not a plain value")
 	}
-	var words []string
+	words, err := list(n)
+	for i, word := range words {
+		words[i] = "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+	}
+	return strings.Join(words, " "), err
+}
+
+// list gives the items of a sequence.
+func list(n *yaml.Node) ([]string, error) {
+	var items []string
 	for _, item := range n.Content {
 		if item.Kind != yaml.ScalarNode {
-			return "", errors.New("not a list of plain values")
+			return nil, errors.New("not a list of plain values")
 		}
-		words = append(words, "'"+strings.ReplaceAll(item.Value, "'", `'\''`)+"'")
+		items = append(items, item.Value)
 	}
-	return strings.Join(words, " "), nil
+	return items, nil
+}
+
+// filterSets writes a mapping of names to lists as the environment has it.
+func filterSets(n *yaml.Node) (string, error) {
+	var lines []string
+	for i := 0; i < len(n.Content); i += 2 {
+		if n.Content[i+1].Kind != yaml.SequenceNode {
+			return "", errors.New("not a mapping of names to lists")
+		}
+		items, err := list(n.Content[i+1])
+		if err != nil {
+			return "", err
+		}
+		lines = append(append(lines, "["+n.Content[i].Value+"]"), items...)
+	}
+	return strings.Join(lines, "\n"), nil
 }

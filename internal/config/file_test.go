@@ -85,6 +85,42 @@ BACKUP_LISTEN: ~
 	}
 }
 
+// Rules may be lists, and sets of them a mapping.
+func TestFileFilters(t *testing.T) {
+	path := settingsFile(t, `BACKUP_FILTER_SETS:
+  common: ["- /cache/", + /var/***]
+  "none": []
+BACKUP_FILTER:
+- merge common
+- + /keep
+BACKUP_EXCLUDE: ["*.tmp"]
+`)
+	c, err := config.Load(nil, nil, path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := "- /cache/, + /var/***, + /keep, - *.tmp"
+	if got := strings.Join(c.Filter.Rules(), ", "); got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	environ := []string{"BACKUP_FILTER_SETS=[common]\n- /cache/\n+ /var/***", "BACKUP_FILTER=merge common; + /keep", "BACKUP_EXCLUDE=*.tmp"}
+	if c, err = config.Load(environ, nil, ""); err != nil || strings.Join(c.Filter.Rules(), ", ") != want {
+		t.Errorf("from the environment: %q, %v", c.Filter.Rules(), err)
+	}
+	for text, fault := range map[string]string{
+		"BACKUP_FILTER_SETS: {a: x}":       "not a mapping of names to lists",
+		"BACKUP_FILTER_SETS: {a: [[x]]}":   "not a list of plain values",
+		"BACKUP_FILTER: {a: [x]}":          "not a plain value",
+		"BACKUP_EXCLUDE: [{a: b}]":         "not a list of plain values",
+		"BACKUP_DUPLICITY_VOLSIZE: [1, 2]": "not a plain value",
+		"BACKUP_FILTER: [merge nothing]":   "there is no set nothing",
+	} {
+		if _, err := config.Load(nil, nil, settingsFile(t, text)); err == nil || !strings.Contains(err.Error(), fault) {
+			t.Errorf("%s: %v, want %q", text, err, fault)
+		}
+	}
+}
+
 // X in the environment also sets aside X_FILE in the file, and the other way round.
 func TestEnvironmentWinsOverFile(t *testing.T) {
 	secretFile := settingsFile(t, "of a file\n")

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/purser-backup/purser/internal/filter"
 	"github.com/purser-backup/purser/internal/nearest"
 	"github.com/purser-backup/purser/internal/schedule"
 )
@@ -283,6 +284,7 @@ func (l *loader) derive() {
 	c := l.config
 	l.deriveSchedule()
 	l.deriveRetention()
+	l.deriveFilter()
 	l.deriveListen()
 	module := l.setting(varModuleRancherDB)
 	switch {
@@ -354,6 +356,26 @@ func (l *loader) deriveRetention() {
 			*limit, s.Value = 0, ""
 		}
 	}
+}
+
+// deriveFilter reads the rules, their sets and the patterns together.
+func (l *loader) deriveFilter() {
+	c := l.config
+	var err error
+	c.Filter, err = filter.Parse(c.filterRules, c.filterSets, c.filterExclude)
+	var fault *filter.Error
+	if !errors.As(err, &fault) {
+		return
+	}
+	name := varFilter
+	switch {
+	case strings.Contains(fault.Where, "of the set"):
+		name = varFilterSets
+	case strings.HasPrefix(fault.Where, "pattern"):
+		name = varExclude
+	}
+	// The error shows the line at fault, and the value may have many.
+	l.faults = append(l.faults, &Fault{Name: name, Origin: l.setting(name).Origin, Err: err})
 }
 
 func (l *loader) setting(name string) *Setting {

@@ -16,6 +16,9 @@ const (
 	varOptions         = "BACKUP_DUPLICITY_OPTIONS"
 	varVolsize         = "BACKUP_DUPLICITY_VOLSIZE"
 	varFullIfOlderThan = "BACKUP_DUPLICITY_FULL_IF_OLDER_THAN"
+	varFilter          = "BACKUP_FILTER"
+	varFilterSets      = "BACKUP_FILTER_SETS"
+	varExclude         = "BACKUP_EXCLUDE"
 	varFullOn          = "BACKUP_FULL_ON"
 	varRemoveAllButN   = "BACKUP_DUPLICITY_REMOVE_ALL_BUT_N_FULL"
 	varRemoveIncOfButN = "BACKUP_DUPLICITY_REMOVE_ALL_INC_OF_BUT_N_FULL"
@@ -83,6 +86,9 @@ func duplicityVariables(c *Config) []variable {
 			}
 		})},
 		{name: varSourcePath, def: "/backup", set: to(&c.SourcePath, parsePath)},
+		{name: varFilter, set: raw(&c.filterRules)}, // the three are read together, by derive
+		{name: varFilterSets, set: raw(&c.filterSets)},
+		{name: varExclude, set: raw(&c.filterExclude)},
 		{name: varFullIfOlderThan, def: "7D", set: to(&c.FullIfOlderThan, parseInterval)},
 		{name: varFullOn, set: func(v string) (err error) {
 			c.FullOn, err = schedule.ParseDays(v, "") // derive says for whom
@@ -211,6 +217,14 @@ func count(field *int, limit int64) func(string) error {
 func hide(field *secret.String) func(string) error {
 	return func(v string) error {
 		*field = secret.New(v)
+		return nil
+	}
+}
+
+// raw makes a set for what has several lines.
+func raw(field *string) func(string) error {
+	return func(v string) error {
+		*field = v
 		return nil
 	}
 }

@@ -145,6 +145,9 @@ func openSource(o Options, out ...string) (*engine.DirSource, error) {
 	if err != nil {
 		return nil, err
 	}
+	if !cfg.Filter.IsZero() {
+		src.Exclude(cfg.Filter.Excludes)
+	}
 	rules := make([]engine.Rule, len(cfg.Selection))
 	for i, r := range cfg.Selection {
 		rules[i] = engine.Rule(r)
