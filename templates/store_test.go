@@ -1,6 +1,8 @@
 package templates_test
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -20,6 +22,8 @@ type store struct {
 	hint      string // that names a variable of the password
 	noWord    string // the hint where there is none, if it has one
 	look      string // prints all that must be there again
+	file      string // of the dump, which byHand reads
+	byHand    string // succeeds if the server's own offline tool takes it
 	lose      string // loses some of it, and adds more
 	holds     string // part of the refusal to load into one that holds data
 	loaded    []string
@@ -51,9 +55,12 @@ func stores() map[string]store {
 				i=0; while [ $i -lt 300 ]; do printf 'dn: uid=u%d,ou=crew,dc=ship,dc=test\nobjectClass: inetOrgPerson\nuid: u%d\ncn: Söderhamn %d\nsn: x\nuserPassword: pw%d\n\n' $i $i $i $i; i=$((i + 1)); done
 				printf 'dn: ou=late,dc=ship,dc=test\nobjectClass: organizationalUnit\nou: late\n\n'; } | ldapadd $auth >/dev/null
 				printf 'dn: uid=u7,ou=crew,dc=ship,dc=test\nchangetype: modrdn\nnewrdn: uid=u7\ndeleteoldrdn: 0\nnewsuperior: ou=late,dc=ship,dc=test\n' | ldapmodify $auth >/dev/null`,
-			look:    "look >/tmp/all && sort /tmp/all && grep -c ^dn: /tmp/all",
-			lose:    `ldapdelete $auth -r ou=crew,dc=ship,dc=test; printf 'dn: ou=new,dc=ship,dc=test\nobjectClass: organizationalUnit\nou: new\n' | ldapadd $auth`,
-			holds:   "ou=crew,dc=ship,dc=test",
+			look:  "look >/tmp/all && sort /tmp/all && grep -c ^dn: /tmp/all",
+			lose:  `ldapdelete $auth -r ou=crew,dc=ship,dc=test; printf 'dn: ou=new,dc=ship,dc=test\nobjectClass: organizationalUnit\nou: new\n' | ldapadd $auth`,
+			holds: "ou=crew,dc=ship,dc=test",
+			file:  "data-1.ldif",
+			byHand: `rm -rf /tmp/new && mkdir /tmp/new && sed 's,/var/lib/ldap,/tmp/new,' /tmp/slapd.conf >/tmp/new.conf && slapadd -f /tmp/new.conf &&
+				slapcat -f /tmp/slapd.conf | grep -vE '^(contextCSN|$)' | sort >/tmp/ours && slapcat -f /tmp/new.conf | grep -vE '^(contextCSN|$)' | sort | cmp - /tmp/ours`,
 			refuses: "Invalid credentials", hint: "LDAP_ADMIN_PASSWORD", noWord: "set one of them on the service",
 			loaded: []string{"dc=ship,dc=test: 303 entries"},
 		},
@@ -97,6 +104,13 @@ func TestStoresLoad(t *testing.T) {
 			report, err := b.dump(t, id)
 			if err != nil {
 				t.Fatal(err)
+			}
+			if s.byHand != "" {
+				dump, err := os.ReadFile(filepath.Join(b.source, report.Path, s.file))
+				if err != nil {
+					t.Fatal(err)
+				}
+				b.ExecInput(t, id, dump, "sh", "-c", s.byHand)
 			}
 			again, runAgain := start()
 			loaded, err := b.load(t, report, again, false)
