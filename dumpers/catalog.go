@@ -83,6 +83,33 @@ func (c *Catalog) ByKind(kind string) (*Recipe, bool) {
 	return nil, false
 }
 
+// Entry describes one entry of an index file.
+type Entry struct {
+	Kind   string
+	Regex  string // what of an image's name, or of the label backup.type, it is for
+	Recipe string // file name
+	Last   bool   // the recipe is of the last layer that Load was given
+	Loads  bool   // the recipe says how its dump is loaded
+	Each   bool   // it runs in the service's own containers
+}
+
+// Entries returns all index entries, in the order in which they are tried.
+func (c *Catalog) Entries() []Entry {
+	var entries []Entry
+	for _, layer := range c.layers {
+		for _, r := range layer {
+			entries = append(entries, Entry{Kind: r.kind, Regex: r.regex.String(), Recipe: r.recipe.file, Last: r.recipe.layer == len(c.layers)-1,
+				Loads: loadKey.MatchString(r.recipe.source), Each: eachKey.MatchString(r.recipe.source)})
+		}
+	}
+	return entries
+}
+
+var (
+	loadKey = regexp.MustCompile(`(?m)^"?load"?:`)
+	eachKey = regexp.MustCompile(`(?m)^"?each"?:`)
+)
+
 func indexFiles(layer fs.FS) ([]string, error) {
 	var names []string
 	for _, pattern := range []string{"index/*.yml", "index/*.yaml"} {
@@ -176,7 +203,7 @@ func (l *loader) recipe(file string, n *yaml.Node) *Recipe {
 		l.fault(&FileError{File: file, Line: n.Line, Reason: fmt.Sprintf("template %q is not a plain file name", name)})
 		return nil
 	}
-	for _, layer := range l.layers {
+	for i, layer := range l.layers {
 		for _, candidate := range []string{"templates/" + name, "template/" + name, name} {
 			data, err := fs.ReadFile(layer, candidate)
 			if errors.Is(err, fs.ErrNotExist) {
@@ -191,6 +218,7 @@ func (l *loader) recipe(file string, n *yaml.Node) *Recipe {
 				l.faults = append(l.faults, faults...)
 				return nil
 			}
+			r.layer = i
 			l.recipes[name] = r
 			return r
 		}

@@ -71,7 +71,7 @@ var notYet = regexp.MustCompile(`(?i)connection refused|ECONNREFUSED|can't conne
 // starting reports whether a dump failed because the service has just
 // started, and waits a little if so.
 func (d *Dumper) starting(ctx context.Context, s discovery.Service, failure error) bool {
-	if ctx.Err() != nil || errors.Is(failure, errDeadline) || !notYet.MatchString(failure.Error()) {
+	if ctx.Err() != nil || !errors.Is(failure, errExit) || !notYet.MatchString(failure.Error()) {
 		return false
 	}
 	state, err := d.options.Runtime.State(ctx, s.Primary().ID)

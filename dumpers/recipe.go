@@ -19,6 +19,7 @@ import (
 // for concurrent use.
 type Recipe struct {
 	file   string
+	layer  int // of those that Load was given
 	source string
 	tmpl   *template.Template
 	names  []string // of the environment variables that it refers to

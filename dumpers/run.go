@@ -17,6 +17,7 @@ import (
 var (
 	errIdle     = errors.New("no progress")
 	errDeadline = errors.New("deadline passed")
+	errExit     = errors.New("exit status") // a script failed, and the Engine didn't
 )
 
 // dump makes the dump, with a watch on its progress.
@@ -119,7 +120,7 @@ func (d *Dumper) runError(ctx, limited context.Context, s discovery.Service, spe
 	case errors.As(err, &hinted):
 		e.Advice = hinted.Hint()
 	case err == nil:
-		e.Err = fmt.Errorf("exit status %d", status)
+		e.Err = fmt.Errorf("%w %d", errExit, status)
 		e.Advice = advice(status, s, spec)
 	}
 	text := output.redacted(spec.secrets)

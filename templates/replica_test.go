@@ -85,6 +85,29 @@ func TestSQLite(t *testing.T) {
 	}
 }
 
+// An image without sqlite3 may have Python.
+func TestSQLiteByPython(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	id := b.Start(t, dockertest.Container{Image: "duplicity", Name: "python-" + filepath.Base(filepath.Dir(b.source)), Env: []string{"SQLITE_PATHS=/tmp/it's/app.db"},
+		Labels: map[string]string{"backup.type": "sqlite"}})
+	b.Exec(t, id, "mkdir", "/tmp/it's")
+	b.Exec(t, id, "python3", "-c", "import sqlite3; d = sqlite3.connect('/tmp/it\\'s/app.db'); d.execute('create table t as select 42 as x'); d.commit()")
+	report, err := b.dump(t, id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, _ := b.service(t, id)
+	content := b.untar(t, report, s.Primary().Name+"/databases.tar")["./tmp/it's/app.db"]
+	got := b.ExecInput(t, id, content, "sh", "-c", "cat >/tmp/again; python3 -c \"import sqlite3; print(sqlite3.connect('/tmp/again').execute('select x from t').fetchall())\"")
+	if got != "[(42,)]\n" {
+		t.Errorf("the copy has %q", got)
+	}
+	b.Exec(t, id, "sh", "-c", "dd if=/dev/zero of=/tmp/it\\'s/app.db bs=1 seek=4096 count=4096 conv=notrunc 2>/dev/null")
+	_, err = b.dump(t, id)
+	wantError(t, err, "", "exit status 1")
+}
+
 // nodetool stands in for Cassandra's: its snapshot is links to all tables.
 const nodetool = `#!/bin/sh
 echo "$*" >>/tmp/calls

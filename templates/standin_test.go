@@ -162,6 +162,8 @@ func TestElasticsearchStandIn(t *testing.T) {
 	if diff := cmp.Diff([]string{"goods: 2 documents", "logs-1: 2 documents"}, loaded.Summary); diff != "" || err != nil {
 		t.Error(diff, err)
 	}
-	_, err = b.dump(t, server("wrong"))
-	wantError(t, err, "ELASTIC_PASSWORD", "401 denied")
+	for password, hint := range map[string]string{"wrong": "ELASTIC_PASSWORD from", "": "OPENSEARCH_INITIAL_ADMIN_PASSWORD"} {
+		_, err = b.dump(t, server(password))
+		wantError(t, err, hint, "401 denied")
+	}
 }

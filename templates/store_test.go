@@ -1,6 +1,8 @@
 package templates_test
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -16,7 +18,12 @@ type store struct {
 	connect   string // what the scripts begin with
 	ready     string
 	seed      string
+	refuses   string // what it says to a wrong password
+	hint      string // that names a variable of the password
+	noWord    string // the hint where there is none, if it has one
 	look      string // prints all that must be there again
+	file      string // of the dump, which byHand reads
+	byHand    string // succeeds if the server's own offline tool takes it
 	lose      string // loses some of it, and adds more
 	holds     string // part of the refusal to load into one that holds data
 	loaded    []string
@@ -48,9 +55,13 @@ func stores() map[string]store {
 				i=0; while [ $i -lt 300 ]; do printf 'dn: uid=u%d,ou=crew,dc=ship,dc=test\nobjectClass: inetOrgPerson\nuid: u%d\ncn: Söderhamn %d\nsn: x\nuserPassword: pw%d\n\n' $i $i $i $i; i=$((i + 1)); done
 				printf 'dn: ou=late,dc=ship,dc=test\nobjectClass: organizationalUnit\nou: late\n\n'; } | ldapadd $auth >/dev/null
 				printf 'dn: uid=u7,ou=crew,dc=ship,dc=test\nchangetype: modrdn\nnewrdn: uid=u7\ndeleteoldrdn: 0\nnewsuperior: ou=late,dc=ship,dc=test\n' | ldapmodify $auth >/dev/null`,
-			look:   "look >/tmp/all && sort /tmp/all && grep -c ^dn: /tmp/all",
-			lose:   `ldapdelete $auth -r ou=crew,dc=ship,dc=test; printf 'dn: ou=new,dc=ship,dc=test\nobjectClass: organizationalUnit\nou: new\n' | ldapadd $auth`,
-			holds:  "ou=crew,dc=ship,dc=test",
+			look:  "look >/tmp/all && sort /tmp/all && grep -c ^dn: /tmp/all",
+			lose:  `ldapdelete $auth -r ou=crew,dc=ship,dc=test; printf 'dn: ou=new,dc=ship,dc=test\nobjectClass: organizationalUnit\nou: new\n' | ldapadd $auth`,
+			holds: "ou=crew,dc=ship,dc=test",
+			file:  "data-1.ldif",
+			byHand: `rm -rf /tmp/new && mkdir /tmp/new && sed 's,/var/lib/ldap,/tmp/new,' /tmp/slapd.conf >/tmp/new.conf && slapadd -f /tmp/new.conf &&
+				slapcat -f /tmp/slapd.conf | grep -vE '^(contextCSN|$)' | sort >/tmp/ours && slapcat -f /tmp/new.conf | grep -vE '^(contextCSN|$)' | sort | cmp - /tmp/ours`,
+			refuses: "Invalid credentials", hint: "LDAP_ADMIN_PASSWORD", noWord: "set one of them on the service",
 			loaded: []string{"dc=ship,dc=test: 303 entries"},
 		},
 		"clickhouse": {
@@ -66,8 +77,9 @@ func stores() map[string]store {
 			look: "clickhouse-client --password \"$CLICKHOUSE_PASSWORD\" --multiquery <<'END'\n" +
 				"select count(), sum(cityHash64(id, name, tags, note)) from shop.`it's\\t\\\\ odd`; select * from goods order by id; select * from sums order by id; select * from heavy;\n" +
 				"select database, name, engine from system.tables where database != 'system' order by database, name;\nEND\n",
-			lose:   "q 'drop table goods'; q 'create table extra (id Int32) engine = Log'",
-			holds:  "table default.",
+			lose:    "q 'drop table goods'; q 'create table extra (id Int32) engine = Log'",
+			holds:   "table default.",
+			refuses: "assword", hint: "CLICKHOUSE_PASSWORD", noWord: "CLICKHOUSE_ADMIN_PASSWORD",
 			loaded: []string{"`default`.`bare`: 0 rows", "`default`.`goods`: 2 rows", "`shop`.`it's\\t\\\\ odd`: 3000 rows", "`default`.`sums`: 2 rows"},
 		},
 	}
@@ -93,6 +105,13 @@ func TestStoresLoad(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			if s.byHand != "" {
+				dump, err := os.ReadFile(filepath.Join(b.source, report.Path, s.file))
+				if err != nil {
+					t.Fatal(err)
+				}
+				b.ExecInput(t, id, dump, "sh", "-c", s.byHand)
+			}
 			again, runAgain := start()
 			loaded, err := b.load(t, report, again, false)
 			if err != nil {
@@ -106,6 +125,7 @@ func TestStoresLoad(t *testing.T) {
 			}
 			_, err = b.load(t, report, again, false)
 			wantError(t, err, "--force", "not empty", s.holds)
+			b.wantRefused(t, id, s)
 			run(s.lose)
 			if _, err := b.load(t, report, id, true); err != nil {
 				t.Fatal(err)
@@ -114,6 +134,27 @@ func TestStoresLoad(t *testing.T) {
 				t.Error(cmp.Diff(want, got))
 			}
 		})
+	}
+}
+
+// wantRefused dumps with a wrong password, and with none.
+func (b *bench) wantRefused(t *testing.T, id string, s store) {
+	t.Helper()
+	if s.refuses == "" {
+		return // it asks for none
+	}
+	service, r := b.service(t, id)
+	for password, hint := range map[string]string{"wr0ng-one": s.hint + " from the service's environment", "": s.noWord} {
+		service.Containers[0].Env = map[string]string{s.hint: password}
+		_, err := b.dumper.Dump(t.Context(), service, r)
+		refuses := s.refuses
+		if password == "" && s.hint == "LDAP_ADMIN_PASSWORD" {
+			refuses = "no password found"
+		}
+		wantError(t, err, hint, refuses)
+		if err != nil && strings.Contains(err.Error(), "wr0ng-one") {
+			t.Errorf("the password is in the error: %v", err)
+		}
 	}
 }
 
@@ -126,7 +167,7 @@ func TestEtcdSnapshot(t *testing.T) {
 	b.script(t, id, `set -e; for i in 1 2 3 4 5; do etcdctl put "key $i" "a 'value' $i"; done
 		etcdctl user add root:"$WORD"; etcdctl auth enable`)
 	_, err := b.dump(t, id)
-	wantError(t, err, "", "user name is empty")
+	wantError(t, err, "ETCD_ROOT_PASSWORD", "user name is empty")
 	s, r := b.service(t, id)
 	s.Containers[0].Env = map[string]string{"ETCD_ROOT_PASSWORD": word}
 	report, err := b.dumper.Dump(t.Context(), s, r)

@@ -25,7 +25,7 @@ COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
 _purser
 printf '%s\n' "${COMPREPLY[@]}"`
 	for line, want := range map[string]string{
-		"purser re": "restore",
+		"purser re": "recipe restore",
 		"purser --url file:///x --output json back":   "backup",
 		"purser backup --f":                           "--full",
 		"purser --url=file:///x backup --f":           "--full",

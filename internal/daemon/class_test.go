@@ -18,14 +18,19 @@ const classChild = "PURSER_TEST_CLASS_CHILD"
 
 // A class can't be taken back, so a process of its own sets it.
 func TestClass(t *testing.T) {
+	own, err := unix.Getpriority(unix.PRIO_PROCESS, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	usual := 20 - own // the call adds 20
 	for _, test := range []struct {
 		cpu, io config.Class
 		want    string // nice, scheduling policy and class of I/O of each thread
 	}{
-		{config.Normal, config.Normal, "0 0 usual"},
+		{config.Normal, config.Normal, fmt.Sprint(usual, " 0 usual")},
 		{config.Low, config.Normal, "10 0 usual"},
-		{config.Normal, config.Low, fmt.Sprint("0 0 ", ioprioBestEffort)},
-		{config.Idle, config.Idle, fmt.Sprint("0 5 ", ioprioIdle)},
+		{config.Normal, config.Low, fmt.Sprint(usual, " 0 ", ioprioBestEffort)},
+		{config.Idle, config.Idle, fmt.Sprint(usual, " 5 ", ioprioIdle)},
 	} {
 		cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestClassChild$", "-test.v")
 		cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%s %s", classChild, test.cpu, test.io))
