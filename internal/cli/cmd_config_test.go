@@ -7,7 +7,7 @@ import (
 )
 
 func TestConfig(t *testing.T) {
-	b := newBench(t, "backup_duplicity_url=ftp://me:geheim@host", "PASSPHRASE=geheim", "BACKUP_RANCHER_DB_PASSWORD_FILE=ROOT/pw", "BACKUP_BWLIMIT=5")
+	b := newBench(t, "backup_duplicity_url=ftp://me:geheim@host", "PASSPHRASE=geheim", "BACKUP_RANCHER_DB_PASSWORD_FILE=ROOT/pw", "BACKUP_DUPLICITY_OPTIONS=--asynchronous-upload")
 	b.write("pw", "geheim\n")
 	out := b.good("config", "--archive-dir", "/elsewhere")
 	for _, want := range []string{
@@ -18,7 +18,7 @@ func TestConfig(t *testing.T) {
 		"SIGN_PASSPHRASE  -  default\n",
 		"BACKUP_ARCHIVE_DIR  /elsewhere  command line\n",
 		"BACKUP_RANCHER_DB_PASSWORD  [redacted]  file ROOT/pw\n",
-		"note: BACKUP_BWLIMIT: it has no effect in this version\n",
+		"note: BACKUP_DUPLICITY_OPTIONS: --asynchronous-upload is not needed: uploads always run beside the reading\n",
 	} {
 		if !strings.Contains(shape(out), want) {
 			t.Errorf("no %q in:\n%s", want, out)

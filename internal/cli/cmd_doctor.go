@@ -13,7 +13,7 @@ func doctorCommand() *command {
 	return &command{
 		name:    "doctor",
 		summary: "prove the target: list, write, read, overwrite, delete, and measure",
-		example: "purser doctor --url sftp://backup@nas//srv/backups",
+		example: "purser doctor --url file:///mnt/nas/purser",
 		help: `Stores an object of its own on the target, of up to 16 MiB, reads it, overwrites it and
 deletes it, and says what works and how fast. Backups are not touched. Run it before the
 first night, and after a change of the target or its credentials.
