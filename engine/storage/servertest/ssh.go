@@ -69,7 +69,7 @@ func NewUser(t *testing.T, password string) (name, home string) {
 	home = openDir(t)
 	hash := strings.TrimSpace(run(t, "openssl", "passwd", "-6", password))
 	run(t, "useradd", "--no-create-home", "--home-dir", home, "--shell", "/bin/sh", "--password", hash, name)
-	t.Cleanup(func() { run(t, "userdel", name) })
+	t.Cleanup(func() { run(t, "userdel", "--force", name) }) // a session of his may just be ending
 	run(t, "chown", name, home)
 	return name, home
 }
