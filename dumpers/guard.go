@@ -66,7 +66,7 @@ func size(n int64) string {
 }
 
 // notYet is what clients say of a server that doesn't listen yet, or only to say so.
-var notYet = regexp.MustCompile(`(?i)connection refused|ECONNREFUSED|can't connect|could not connect|not connect to|starting up|not yet accepting|LOADING`)
+var notYet = regexp.MustCompile(`(?i:connection refused|ECONNREFUSED|can't connect|could not connect|not connect to|is starting up|not yet accepting)|\bLOADING\b`)
 
 // starting reports whether a dump failed because the service has just
 // started, and waits a little if so.

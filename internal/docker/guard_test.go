@@ -58,6 +58,14 @@ func TestServiceThatStarts(t *testing.T) {
 		t.Errorf("%d attempts, %v", report.Attempts, err)
 	}
 
+	// What has nothing to do with a start fails at once, too.
+	other := newBench(t, "refuses", "commands: [\"sh -c 'echo downloading, starting upload: access denied >&2; exit 1'\"]")
+	refuses := other.service(t, other.idle(t, "refuses"))
+	report, err = other.dumper.Dump(t.Context(), refuses, other.catalog.Match(refuses).Recipe)
+	if err == nil || report.Attempts != 1 {
+		t.Errorf("%d attempts, %v", report.Attempts, err)
+	}
+
 	dumper, err := dumpers.Open(dumpers.Options{Source: b.source, Instance: b.instance, Runtime: b.runtime, Grace: 1})
 	if err != nil {
 		t.Fatal(err)
