@@ -51,6 +51,9 @@ func TestDocumentedNames(t *testing.T) {
 	var known []string
 	for _, s := range c.Settings() {
 		known = append(known, s.Name, s.Name+"_FILE")
+		if !strings.Contains(string(readFile(t, "../../README.md")), s.Name) {
+			t.Errorf("README.md doesn't tell of %s", s.Name)
+		}
 	}
 	for _, path := range []string{"../../README.md", "../../CHANGELOG.md", everyday, demo} {
 		text := string(readFile(t, path))
