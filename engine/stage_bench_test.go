@@ -44,6 +44,7 @@ func BenchmarkStage(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
+	//lint:ignore SA1019 OpenPGP's mode
 	encrypt, decrypt := cipher.NewCFBEncrypter(block, make([]byte, 16)), cipher.NewCFBDecrypter(block, make([]byte, 16))
 	out := make([]byte, stageSize)
 	var packed, signature bytes.Buffer
