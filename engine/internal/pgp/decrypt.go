@@ -39,6 +39,7 @@ type Decryptor struct {
 
 	mu       sync.Mutex
 	keys     map[string][]byte    // by the derivation's parameters and key length
+	opened   string               // which of them has opened a message last
 	unlocked map[string]*unlocked // by fingerprint
 }
 
@@ -156,8 +157,9 @@ func (d *Decryptor) unlock(esks sessionKeys, content io.Reader) (*protectedReade
 	}
 	if len(d.pass) > 0 {
 		for _, body := range esks.phrases {
-			if id, key, ok := d.sessionKey(body); ok {
+			if id, key, name, ok := d.sessionKey(body); ok && !t.done() {
 				t.try(id, key)
+				d.note(name, t.found != nil)
 			}
 		}
 	}
@@ -208,39 +210,40 @@ func (t *trial) try(id byte, key []byte) {
 	t.found = newProtectedReader(block, t.prefix[:t.read], t.content)
 }
 
-// sessionKey decrypts the body of a session key packet (RFC 4880, 5.3).
-func (d *Decryptor) sessionKey(body []byte) (id byte, key []byte, ok bool) {
+// sessionKey decrypts the body of a session key packet (RFC 4880, 5.3). It also
+// returns the name of the derived key that did.
+func (d *Decryptor) sessionKey(body []byte) (id byte, key []byte, name string, ok bool) {
 	if len(body) < 3 || body[0] != 4 || s2k.Mode(body[2]) == s2k.Argon2S2K {
-		return 0, nil, false // GnuPG has no Argon2, which may ask for any memory
+		return 0, nil, "", false // GnuPG has no Argon2, which may ask for any memory
 	}
 	id = body[1]
 	sym, ok := symmetricByID(id)
 	if !ok {
-		return 0, nil, false
+		return 0, nil, "", false
 	}
 	rest := bytes.NewReader(body[2:])
 	derive, err := parseS2K(rest)
 	if err != nil {
-		return 0, nil, false
+		return 0, nil, "", false
 	}
 	params := body[2 : len(body)-rest.Len()]
-	key = d.derived(params, sym.keyLen, derive)
+	name = derivation(params, sym.keyLen)
+	key = d.derived(name, sym.keyLen, derive)
 	if rest.Len() == 0 {
-		return id, key, true
+		return id, key, name, true
 	}
 	sealed := append([]byte(nil), body[len(body)-rest.Len():]...)
 	block, err := sym.open(key)
 	if err != nil {
-		return 0, nil, false
+		return 0, nil, "", false
 	}
 	cfbDecrypter(block).XORKeyStream(sealed, sealed)
-	return sealed[0], sealed[1:], true
+	return sealed[0], sealed[1:], name, true
 }
 
-func (d *Decryptor) derived(params []byte, length int, derive func(out, in []byte)) []byte {
+func (d *Decryptor) derived(name string, length int, derive func(out, in []byte)) []byte {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	name := derivation(params, length)
 	key, ok := d.keys[name]
 	if !ok {
 		key = make([]byte, length)
@@ -250,23 +253,32 @@ func (d *Decryptor) derived(params []byte, length int, derive func(out, in []byt
 	return key
 }
 
+// note remembers a derived key that has opened a message.
+func (d *Decryptor) note(name string, opened bool) {
+	if !opened {
+		return
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.opened = name
+}
+
 // phraseKey returns a key that was derived just as an Encryptor derives one,
-// nil if there is none.
+// nil if there is none. It has opened a message: a salt that somebody else chose
+// and planted on the target is never taken.
 func (d *Decryptor) phraseKey() *phraseKey {
 	if d == nil {
 		return nil
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	for name, key := range d.keys {
-		k := new(phraseKey)
-		copy(k.salt[:], name[min(2, len(name)):])
-		if name == derivation(k.params(), keyLen) {
-			copy(k.key[:], key)
-			return k
-		}
+	k := new(phraseKey)
+	copy(k.salt[:], d.opened[min(2, len(d.opened)):])
+	if d.opened != derivation(k.params(), keyLen) {
+		return nil
 	}
-	return nil
+	copy(k.key[:], d.keys[d.opened])
+	return k
 }
 
 // derivation names a derived key by all that it depends on, but the passphrase.

@@ -59,4 +59,16 @@ func TestDerivationIsShared(t *testing.T) {
 			t.Errorf("after %q %d keys were derived, not %d", step.text, len(other.keys), step.keys)
 		}
 	}
+	// Who can write to the target but doesn't know the passphrase can't choose the salt.
+	foreign, err := NewEncryptor(EncryptOptions{Passphrase: secret.New("another"), Rand: rand.Reader, Now: time.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	victim := newDecryptor(secret.New(pass))
+	if _, err := victim.Decrypt(bytes.NewReader(write(foreign, "planted"))); err == nil {
+		t.Error("a message to another passphrase was opened")
+	}
+	if len(victim.keys) != 1 || victim.phraseKey() != nil {
+		t.Errorf("the salt of a planted message is taken")
+	}
 }
