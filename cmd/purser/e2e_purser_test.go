@@ -178,9 +178,15 @@ func (p *purser) sets() collection {
 // and nothing else. It returns the chain.
 func (p *purser) wantChain(increments int) []setRow {
 	p.w.t.Helper()
+	return p.wantChainOf(increments, increments)
+}
+
+// wantChainOf is wantChain for a number of increments within bounds.
+func (p *purser) wantChainOf(least, most int) []setRow {
+	p.w.t.Helper()
 	c := p.sets()
-	if len(c.Chains) != 1 || len(c.Chains[0].Sets) != 1+increments || len(c.Incomplete)+len(c.Orphans) != 0 {
-		p.w.t.Fatalf("got %+v, want one chain with %d increments", c, increments)
+	if len(c.Chains) != 1 || len(c.Chains[0].Sets) < 1+least || len(c.Chains[0].Sets) > 1+most || len(c.Incomplete)+len(c.Orphans) != 0 {
+		p.w.t.Fatalf("got %+v, want one chain with %d to %d increments", c, least, most)
 	}
 	for i, s := range c.Chains[0].Sets {
 		if kind := map[bool]string{true: "full", false: "incremental"}[i == 0]; s.Kind != kind || !s.Encrypted {

@@ -60,7 +60,8 @@ type Fault struct {
 func New(t testing.TB, w World) *Server {
 	t.Helper()
 	s := unstarted(w)
-	s.Server = httptest.NewServer(s)
+	s.Server = httptest.NewUnstartedServer(s) // its address is known before the first request
+	s.Start()
 	s.endWith(t)
 	return s
 }
@@ -70,7 +71,8 @@ func New(t testing.TB, w World) *Server {
 func NewTLS(t testing.TB, w World) *Server {
 	t.Helper()
 	s := unstarted(w)
-	s.Server = httptest.NewTLSServer(s)
+	s.Server = httptest.NewUnstartedServer(s)
+	s.StartTLS()
 	s.endWith(t)
 	return s
 }
