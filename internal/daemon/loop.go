@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime"
 	"runtime/debug"
 	"time"
 
@@ -77,7 +78,9 @@ func (l *loop) serve(ctx context.Context) error {
 		if !partial {
 			l.last, l.again = started, false
 		}
-		debug.FreeOSMemory() // the next run may be a day away
+		// The next run may be a day away. What pools hold outlives one collection.
+		runtime.GC()
+		debug.FreeOSMemory()
 	}
 	l.log.Info("daemon stopped")
 	return nil

@@ -136,6 +136,7 @@ func TestExamplesAskForWhatThereIs(t *testing.T) {
 
 // A scrape of many services is quick and small, and of too many it is bounded.
 func TestScrapeOfManyServices(t *testing.T) {
+	const limit = slowdown * 20 * time.Millisecond
 	for _, test := range []struct{ services, series int }{{200, 200}, {maxServices + 500, maxServices}} {
 		b := newBench(t)
 		b.must(t, b.state.create())
@@ -152,14 +153,14 @@ func TestScrapeOfManyServices(t *testing.T) {
 		b.must(t, b.state.addRun(record))
 		m := b.newMetrics()
 		best, size := time.Hour, 0
-		for range 5 {
+		for try := 0; try < 20 && (try < 5 || best > limit); try++ { // other tests share the processors
 			start := time.Now()
 			_, page, err := m.answer(t.Context())
 			b.must(t, err)
 			best, size = min(best, time.Since(start)), len(page)
 		}
 		t.Logf("%d services: %v, %d bytes", test.services, best, size)
-		if test.services == 200 && (best > 20*time.Millisecond || size > 5<<20) {
+		if test.services == 200 && (best > limit || size > 5<<20) {
 			t.Errorf("a scrape takes %v and has %d bytes", best, size)
 		}
 		if n := strings.Count(b.scraped(t), "purser_service_dump_bytes{"); n != test.series {
