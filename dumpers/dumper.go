@@ -142,11 +142,7 @@ func (d *Dumper) attempt(ctx context.Context, s discovery.Service, r *Recipe) (f
 	if err != nil {
 		return 0, 0, d.diskError(s, "stage", err)
 	}
-	defer func() {
-		if e := stage.remove(); e != nil {
-			d.options.Warn("staging directory stays until the next start", "service", s.ID(), "error", e)
-		}
-	}()
+	defer d.discard(stage)
 	runErr := d.dump(ctx, s, spec, stage)
 	if err := d.unchanged(ctx, s, before); err != nil {
 		return 0, 0, err
@@ -165,6 +161,13 @@ func (d *Dumper) attempt(ctx context.Context, s discovery.Service, r *Recipe) (f
 		return 0, 0, d.diskError(s, "swap", err)
 	}
 	return files, bytes, nil
+}
+
+// discard removes a staging directory.
+func (d *Dumper) discard(st *stage) {
+	if err := st.remove(); err != nil {
+		d.options.Warn("staging directory stays until the next start", "service", st.service.ID(), "error", err)
+	}
 }
 
 // hostName is what {{ ip }} may be: it stands in commands as it is.

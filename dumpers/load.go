@@ -68,11 +68,7 @@ func (d *Dumper) load(ctx context.Context, s discovery.Service, r *Recipe, o Loa
 	if err != nil {
 		return loaded, d.diskError(s, "stage", err)
 	}
-	defer func() {
-		if e := stage.remove(); e != nil {
-			d.options.Warn("staging directory stays until the next start", "service", s.ID(), "error", e)
-		}
-	}()
+	defer d.discard(stage)
 	if !o.Force {
 		if err := d.empty(ctx, s, spec, stage); err != nil {
 			return loaded, err

@@ -17,6 +17,10 @@ import (
 // target. List never shows them and no object may bear such a name.
 const TempPrefix = ".purser-"
 
+// AbandonedAfter is the age at which an unfinished upload is taken for dead. No
+// upload of one object lasts that long.
+const AbandonedAfter = 48 * time.Hour
+
 // MaxName is the longest object name in bytes.
 const MaxName = 200
 

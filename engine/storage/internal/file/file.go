@@ -18,10 +18,6 @@ import (
 	"github.com/purser-backup/purser/internal/atomicfile"
 )
 
-// abandonedAfter is the age at which an unfinished upload is taken for dead.
-// No upload of one object lasts that long.
-const abandonedAfter = 48 * time.Hour
-
 // Backend is a driver.Backend over a folder. It makes the folder (0700) at the
 // first Put and its files with mode 0600. That first Put also removes what
 // uploads that died two days ago or earlier have left.
@@ -198,7 +194,7 @@ func (b *Backend) removeAbandoned() {
 		if !strings.HasPrefix(e.Name(), driver.TempPrefix) || !e.Type().IsRegular() {
 			continue
 		}
-		if st, err := e.Info(); err == nil && b.now().Sub(st.ModTime()) > abandonedAfter {
+		if st, err := e.Info(); err == nil && b.now().Sub(st.ModTime()) > driver.AbandonedAfter {
 			_ = os.Remove(filepath.Join(b.dir, e.Name()))
 		}
 	}

@@ -19,11 +19,7 @@ import (
 	"github.com/purser-backup/purser/engine/storage/driver"
 )
 
-const (
-	// abandonedAfter is the age at which an unfinished upload is taken for dead.
-	abandonedAfter = 48 * time.Hour
-	discardTimeout = 10 * time.Second
-)
+const discardTimeout = 10 * time.Second
 
 // Backend is a driver.Backend over a folder of a server. It connects when it is
 // first needed, for passive transfers only. It makes the folder at the first
@@ -114,7 +110,7 @@ func (b *Backend) removeAbandoned(c *ftp.ServerConn) {
 		return
 	}
 	for _, e := range entries {
-		if strings.HasPrefix(e.Name, driver.TempPrefix) && e.Type == ftp.EntryTypeFile && b.now().Sub(e.Time) > abandonedAfter {
+		if strings.HasPrefix(e.Name, driver.TempPrefix) && e.Type == ftp.EntryTypeFile && b.now().Sub(e.Time) > driver.AbandonedAfter {
 			_ = c.Delete(path.Join(b.dir, e.Name))
 		}
 	}

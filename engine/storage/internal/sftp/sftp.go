@@ -21,8 +21,6 @@ import (
 )
 
 const (
-	// abandonedAfter is the age at which an unfinished upload is taken for dead.
-	abandonedAfter = 48 * time.Hour
 	discardTimeout = 10 * time.Second
 	readAhead      = 1 << 20 // bytes that are asked for at once
 	inFlight       = 64      // packets of an upload that may be unanswered
@@ -131,7 +129,7 @@ func (b *Backend) removeAbandoned(c *sftp.Client) {
 		return
 	}
 	for _, e := range entries {
-		if strings.HasPrefix(e.Name(), driver.TempPrefix) && e.Mode().IsRegular() && b.now().Sub(e.ModTime()) > abandonedAfter {
+		if strings.HasPrefix(e.Name(), driver.TempPrefix) && e.Mode().IsRegular() && b.now().Sub(e.ModTime()) > driver.AbandonedAfter {
 			_ = c.Remove(path.Join(b.dir, e.Name()))
 		}
 	}

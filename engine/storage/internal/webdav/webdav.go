@@ -21,11 +21,7 @@ import (
 	"github.com/purser-backup/purser/internal/secret"
 )
 
-const (
-	// abandonedAfter is the age at which an unfinished upload is taken for dead.
-	abandonedAfter = 48 * time.Hour
-	discardTimeout = 10 * time.Second
-)
+const discardTimeout = 10 * time.Second
 
 // Location is a collection of a server.
 type Location struct {
@@ -207,7 +203,7 @@ func (b *Backend) removeAbandoned(ctx context.Context) {
 		return
 	}
 	for _, e := range entries {
-		if strings.HasPrefix(e.name, driver.TempPrefix) && !e.collection && !e.time.IsZero() && b.now().Sub(e.time) > abandonedAfter {
+		if strings.HasPrefix(e.name, driver.TempPrefix) && !e.collection && !e.time.IsZero() && b.now().Sub(e.time) > driver.AbandonedAfter {
 			_ = b.client.do(ctx, http.MethodDelete, b.at(e.name), nil, nil)
 		}
 	}
