@@ -212,9 +212,8 @@ func (r *Repository) plan(ctx context.Context, o BackupOptions) (*plan, error) {
 	}
 	now := r.opt.Now()
 	p := &plan{codec: codec, until: o.Until, newest: c.newest, hostname: r.opt.Hostname, localdir: r.opt.Localdir}
-	p.set.Time = now.UTC().Truncate(time.Second)
-	if !p.set.Time.After(c.newest) {
-		p.set.Time = c.newest.Add(time.Second) // set times only ever increase, whatever the clock says
+	if p.set.Time, err = r.setTime(ctx, now, c.newest); err != nil {
+		return nil, err
 	}
 	if err := r.checkKey(ctx, c, codec, encrypt); err != nil {
 		return nil, err
@@ -227,6 +226,27 @@ func (r *Repository) plan(ctx context.Context, o BackupOptions) (*plan, error) {
 		return p, nil
 	}
 	return p, r.continueChain(ctx, p, chain)
+}
+
+// setTime is the time of a set that starts now. Set times only ever increase,
+// whatever the clock says. A set in the very second of the newest waits for the
+// next one: duplicity doesn't see a set that is later than its own clock.
+func (r *Repository) setTime(ctx context.Context, now, newest time.Time) (time.Time, error) {
+	t, next := now.UTC().Truncate(time.Second), newest.Add(time.Second)
+	if t.After(newest) {
+		return t, nil
+	}
+	if t.Before(newest) {
+		return next, nil
+	}
+	timer := time.NewTimer(next.Sub(now))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return next, nil
+	case <-ctx.Done():
+		return time.Time{}, context.Cause(ctx)
+	}
 }
 
 // checkKey proves that the passphrase opens what the repository holds, or that

@@ -96,6 +96,20 @@ func TestClockSetBack(t *testing.T) {
 	sameTree(t, "duplicity's newest", snapshot(t, f.dir, duplicity), snapshot(t, s.duplicityRestore(at(50)), duplicity))
 }
 
+// No set is later than the clock that it was made by: duplicity wouldn't see it yet.
+func TestTwoSetsInOneSecond(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	s := newSite(t, passphrase, f.dir)
+	s.opt.Now = time.Now
+	for range 3 {
+		f.append("log", 10)
+		if res := s.backup(f.dir); res.Set.Time.After(time.Now()) {
+			t.Errorf("a set at %s was done at %s", res.Set.Time, time.Now().UTC())
+		}
+	}
+}
+
 // brokenSource replaces or fails single entries of a directory.
 type brokenSource struct {
 	engine.Source
