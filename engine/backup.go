@@ -19,6 +19,9 @@ type BackupOptions struct {
 	Full bool
 	// FullIfOlderThan starts a new chain when the newest full set is older; zero never does.
 	FullIfOlderThan time.Duration
+	// FullWhenGrown starts a new chain when the increments of the newest take more
+	// than half of the bytes of its full set, or when it has 100 sets.
+	FullWhenGrown bool
 	// FullIfBefore starts a new chain when the newest full set is from before this
 	// time; zero never does.
 	FullIfBefore time.Time
@@ -279,11 +282,12 @@ func (r *Repository) checkKey(ctx context.Context, c *Collection, codec *codec, 
 }
 
 // wantsFull reports whether the next set must be a full one: there is no chain,
-// it was asked for, the newest full set is too old, or encryption was turned
-// on or off.
+// it was asked for, the newest full set is too old or its increments have grown
+// too much, or encryption was turned on or off.
 func wantsFull(chain *Chain, o BackupOptions, encrypt bool, now time.Time) bool {
 	return chain == nil || o.Full || chain.Start().Before(o.FullIfBefore) ||
 		o.FullIfOlderThan > 0 && now.Sub(chain.Start()) > o.FullIfOlderThan ||
+		o.FullWhenGrown && chain.grown() ||
 		encrypt != chain.Sets[len(chain.Sets)-1].Encrypted
 }
 

@@ -79,6 +79,39 @@ func TestFullIfOlderThan(t *testing.T) {
 	}
 }
 
+func TestFullWhenGrown(t *testing.T) {
+	t.Parallel()
+	f := &fixture{t: t, dir: t.TempDir(), rand: newRand()}
+	s := newSite(t, "", f.dir)
+	fulls := func(rounds, size int) (at []int) {
+		r := s.open()
+		for n := range rounds {
+			s.now = s.now.Add(time.Hour)
+			f.append("log", size)
+			src, err := engine.OpenDir(f.dir, nil)
+			f.check(err)
+			res, err := r.Backup(t.Context(), src, engine.BackupOptions{FullWhenGrown: true})
+			f.check(err)
+			f.check(src.Close())
+			if res.Set.Full() {
+				at = append(at, n)
+			}
+		}
+		return at
+	}
+	f.write("data", 500_000)
+	f.write("log", 0)
+	// The log grows, and with it the full sets: 5 increments are more than half of the first, then 6.
+	if got := fulls(18, 60_000); !slices.Equal(got, []int{0, 6, 13}) {
+		t.Errorf("runs %v were full", got)
+	}
+	f.write("data", 2_000_000)
+	f.write("log", 0)
+	if got := fulls(103, 10); !slices.Equal(got, []int{1, 101}) {
+		t.Errorf("runs %v were full", got)
+	}
+}
+
 // However wrong the clock is, set times only increase: duplicity would orphan
 // the set, or fail for good.
 func TestClockSetBack(t *testing.T) {

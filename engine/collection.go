@@ -46,6 +46,16 @@ type Chain struct {
 // Start is the time of the full set.
 func (c *Chain) Start() time.Time { return c.Sets[0].Time }
 
+// grown reports whether a restore of the newest set costs more than a new full
+// set is worth: it reads every set of the chain.
+func (c *Chain) grown() bool {
+	var increments int64
+	for _, s := range c.Sets[1:] {
+		increments += s.Size
+	}
+	return increments > c.Sets[0].Size/2 || len(c.Sets) >= 100
+}
+
 // End is the time of the newest set.
 func (c *Chain) End() time.Time { return c.Sets[len(c.Sets)-1].Time }
 

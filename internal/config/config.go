@@ -41,6 +41,7 @@ type Config struct {
 	Archive    string // of a CommandLine: the archive directory itself, which duplicity uses too
 
 	FullIfOlderThan        time.Duration // 0 is no limit [BACKUP_DUPLICITY_FULL_IF_OLDER_THAN]
+	FullWhenGrown          bool          // [BACKUP_DUPLICITY_FULL_IF_OLDER_THAN=auto]
 	FullOn                 schedule.Days // a full backup is due at the beginning of each [BACKUP_FULL_ON]
 	RemoveOlderThan        time.Duration // 0 is no limit [BACKUP_DUPLICITY_REMOVE_OLDER_THAN]
 	RemoveAllButNFull      int           // 0 is no limit [BACKUP_DUPLICITY_REMOVE_ALL_BUT_N_FULL]

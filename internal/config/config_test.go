@@ -383,6 +383,9 @@ func TestFullOnReplacesTheDefaultInterval(t *testing.T) {
 			t.Errorf("%q: %v, %q", test.env, c.FullIfOlderThan, c.FullOn)
 		}
 	}
+	if c := load(t, "BACKUP_DUPLICITY_FULL_IF_OLDER_THAN=auto"); c.FullIfOlderThan != 0 || !c.FullWhenGrown {
+		t.Errorf("auto: %v, %v", c.FullIfOlderThan, c.FullWhenGrown)
+	}
 	now := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
 	days := map[time.Time]bool{}
 	for _, instance := range []string{"a", "b", "c", "d", "e", "f"} {

@@ -82,6 +82,16 @@ var units = map[byte]time.Duration{
 	'D': 24 * time.Hour, 'W': 7 * 24 * time.Hour, 'M': 30 * 24 * time.Hour, 'Y': 365 * 24 * time.Hour,
 }
 
+// setFullIfOlderThan takes an interval, or auto: by growth instead of by age.
+func (c *Config) setFullIfOlderThan(v string) (err error) {
+	if c.FullWhenGrown = v == "auto"; c.FullWhenGrown {
+		c.FullIfOlderThan = 0
+		return nil
+	}
+	c.FullIfOlderThan, err = parseInterval(v)
+	return err
+}
+
 // parseInterval reads pairs of a number and a unit, which add up: 7D, 1D12h.
 func parseInterval(s string) (time.Duration, error) {
 	const hint = "write numbers with the units s, m, h, D, W, M (30 days), Y, such as 7D or 1D12h; small m is minutes, capital M months"

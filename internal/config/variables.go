@@ -89,7 +89,7 @@ func duplicityVariables(c *Config) []variable {
 		{name: varFilter, set: raw(&c.filterRules)}, // the three are read together, by derive
 		{name: varFilterSets, set: raw(&c.filterSets)},
 		{name: varExclude, set: raw(&c.filterExclude)},
-		{name: varFullIfOlderThan, def: "7D", set: to(&c.FullIfOlderThan, parseInterval)},
+		{name: varFullIfOlderThan, def: "7D", set: c.setFullIfOlderThan},
 		{name: varFullOn, set: func(v string) (err error) {
 			c.FullOn, err = schedule.ParseDays(v, "") // derive says for whom
 			return err

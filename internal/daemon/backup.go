@@ -61,7 +61,8 @@ func (r *run) store(ctx context.Context, repo *engine.Repository, full bool) err
 	r.log.Info("backup started", started...)
 	held := r.dumpsInTree()
 	res, err := repo.Backup(ctx, src, engine.BackupOptions{
-		Full: full, FullIfOlderThan: r.cfg.FullIfOlderThan, FullIfBefore: r.cfg.FullOn.Last(r.now()), Until: r.until(),
+		Full: full, FullIfOlderThan: r.cfg.FullIfOlderThan, FullWhenGrown: r.cfg.FullWhenGrown,
+		FullIfBefore: r.cfg.FullOn.Last(r.now()), Until: r.until(),
 	})
 	if errors.Is(err, engine.ErrTimeLimit) {
 		return r.cut(res)
