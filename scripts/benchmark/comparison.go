@@ -65,7 +65,7 @@ func round(ctx context.Context, s *settings, d *dataset, all []tool, got results
 	}
 	for _, step := range steps {
 		if step == increment {
-			if err := d.change(); err != nil {
+			if err := d.change(1); err != nil {
 				return fmt.Errorf("change the data: %w", err)
 			}
 		}

@@ -28,19 +28,19 @@ const (
 	touched = 50
 )
 
-// was is the modification time of everything at first, later of what changes.
-var was, later = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(2026, 1, 2, 0, 0, 0, 0, time.UTC)
+// modified is the time of what a day changes. On day 0 everything is made.
+func modified(day int) time.Time { return time.Date(2026, 1, 1+day, 0, 0, 0, 0, time.UTC) }
 
 // make writes everything as it is at first.
 func (d *dataset) make() error {
-	if err := d.writeDump(false); err != nil {
+	if err := d.writeDump(0); err != nil {
 		return err
 	}
 	for i := range int64(randomFiles) {
 		if d.random == 0 {
 			break
 		}
-		err := d.write(fmt.Sprintf("media/%d.bin", i), was, func(w io.Writer) error {
+		err := d.write(fmt.Sprintf("media/%d.bin", i), modified(0), func(w io.Writer) error {
 			_, err := io.CopyN(w, rand.NewChaCha8([32]byte{1, byte(i)}), d.random/randomFiles)
 			return err
 		})
@@ -49,20 +49,20 @@ func (d *dataset) make() error {
 		}
 	}
 	for i := range d.texts {
-		if err := d.writeText(i, false); err != nil {
+		if err := d.writeText(i, 0); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// change is what a day does to it.
-func (d *dataset) change() error {
-	if err := d.writeDump(true); err != nil {
+// change is what a day does to it; the first day is 1, and 99 the last.
+func (d *dataset) change(day int) error {
+	if err := d.writeDump(day); err != nil {
 		return err
 	}
 	for i := range min(touched, d.texts) {
-		if err := d.writeText(i*(d.texts/min(touched, d.texts)), true); err != nil {
+		if err := d.writeText((i*(d.texts/min(touched, d.texts))+day-1)%d.texts, day); err != nil {
 			return err
 		}
 	}
@@ -92,22 +92,19 @@ func (d *dataset) write(name string, at time.Time, fill func(io.Writer) error) e
 	return os.Chtimes(path, at, at)
 }
 
-// writeDump writes rows until the dump is long enough. Changed, rows in many
-// places differ, some in their length, and 1 % is appended.
-func (d *dataset) writeDump(changed bool) error {
-	at, length := was, d.dump
-	if changed {
-		at, length = later, d.dump+d.dump/100
-	}
-	return d.write("dump/shop.sql", at, func(w io.Writer) error {
+// writeDump writes rows until the dump is long enough. Each day, other rows
+// differ in many places, some in their length, and 1 % is appended.
+func (d *dataset) writeDump(day int) error {
+	length := d.dump + int64(day)*(d.dump/100)
+	return d.write("dump/shop.sql", modified(day), func(w io.Writer) error {
 		var row []byte
 		part := d.dump / places
 		var n int64 // as the first dump is long up to here
 		for id := int64(1); n < length; id++ {
-			row = appendRow(row[:0], id, false)
+			row = appendRow(row[:0], id, 0)
 			n += int64(len(row))
-			if changed && n < d.dump && n%part < part/100 {
-				row = appendRow(row[:0], id, true)
+			if n < d.dump && n%part < int64(day)*(part/100) {
+				row = appendRow(row[:0], id, 1)
 			}
 			if _, err := w.Write(row); err != nil {
 				return err
@@ -118,11 +115,7 @@ func (d *dataset) writeDump(changed bool) error {
 }
 
 // appendRow appends one row of an orders table as a line of SQL.
-func appendRow(b []byte, id int64, changed bool) []byte {
-	version := uint64(0)
-	if changed {
-		version = 1
-	}
+func appendRow(b []byte, id int64, version uint64) []byte {
 	r := rand.New(rand.NewPCG(uint64(id), version))
 	b = fmt.Appendf(b, "INSERT INTO `orders` VALUES (%d,'%s %s','%s%d@example.com',%d.%02d,'2025-%02d-%02d %02d:%02d:%02d','%s','",
 		id, word(r), word(r), word(r), r.IntN(1000), r.IntN(900), r.IntN(100), 1+r.IntN(12), 1+r.IntN(28), r.IntN(24), r.IntN(60), r.IntN(60),
@@ -146,20 +139,16 @@ func word(r *rand.Rand) string {
 }
 
 // writeText writes a small file.
-func (d *dataset) writeText(i int, changed bool) error {
-	at := was
-	if changed {
-		at = later
-	}
-	return d.write(fmt.Sprintf("texts/%04d/%06d.txt", i/perDir, i), at, func(w io.Writer) error {
+func (d *dataset) writeText(i, day int) error {
+	return d.write(fmt.Sprintf("texts/%04d/%06d.txt", i/perDir, i), modified(day), func(w io.Writer) error {
 		r := rand.New(rand.NewPCG(uint64(i), 7))
 		for range 100 + r.IntN(1200) {
 			if _, err := fmt.Fprint(w, word(r), " "); err != nil {
 				return err
 			}
 		}
-		if changed {
-			_, err := fmt.Fprintln(w, "and one more line")
+		if day > 0 {
+			_, err := fmt.Fprintln(w, "and one more line on day", day)
 			return err
 		}
 		return nil

@@ -1,7 +1,7 @@
-// Benchmark measures purser beside other backup programs, on the same data and
-// in one run: a first full backup, one with nothing changed, an increment and
-// the restore of it. It ends with 1 only if a step fails or a restore differs;
-// a figure that is missed is marked.
+// Benchmark measures purser, in tables. The first compares it with other backup
+// programs, on the same data and in one run: a first full backup, one with
+// nothing changed, an increment and the restore of it. It ends with 1 only if a
+// step fails or a restore differs; a figure that is missed is marked.
 package main
 
 import (
@@ -9,6 +9,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -34,7 +35,13 @@ type settings struct {
 	size   int // percent of the whole data
 	runs   int
 	tools  string
-	memory bool
+}
+
+// tables are all that can be measured, each by itself.
+func tables() map[string]func(context.Context, *settings) error {
+	return map[string]func(context.Context, *settings) error{
+		"comparison": comparison, "memory": memoryTable, "days": daysTable, "chain": chainTable, "growth": growthTable,
+	}
 }
 
 func run(ctx context.Context) error {
@@ -44,10 +51,16 @@ func run(ctx context.Context) error {
 	flag.IntVar(&s.size, "size", 100, "size of the data in percent")
 	flag.IntVar(&s.runs, "runs", 3, "how often each step is run; medians are shown")
 	flag.StringVar(&s.tools, "tools", "restic,borg,duplicity,kopia", "the peers; those that are not installed are left out")
-	flag.BoolVar(&s.memory, "memory", true, "the table of memory too")
+	wanted := flag.String("tables", "comparison,memory,days,chain,growth", "what to measure")
 	flag.Parse()
 	if s.size < 1 || s.runs < 1 || flag.NArg() > 0 {
-		return errors.New("usage: benchmark [-size PERCENT] [-runs N] [-tools LIST] [-memory=false] [-purser FILE] [-dir DIR]")
+		return errors.New("usage: benchmark [-tables LIST] [-size PERCENT] [-runs N] [-tools LIST] [-purser FILE] [-dir DIR]")
+	}
+	known := tables()
+	for name := range strings.SplitSeq(*wanted, ",") {
+		if known[name] == nil {
+			return fmt.Errorf("there is no table %q: choose of %q", name, slices.Sorted(maps.Keys(known)))
+		}
 	}
 	var err error
 	if s.purser, err = filepath.Abs(s.purser); err != nil {
@@ -58,13 +71,12 @@ func run(ctx context.Context) error {
 	}
 	defer os.RemoveAll(s.dir)
 	describe(ctx, &s)
-	if err := comparison(ctx, &s); err != nil {
-		return err
+	for name := range strings.SplitSeq(*wanted, ",") {
+		if err := known[name](ctx, &s); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
 	}
-	if !s.memory {
-		return nil
-	}
-	return memoryTable(ctx, &s)
+	return nil
 }
 
 // describe prints what the figures hold for.

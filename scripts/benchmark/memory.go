@@ -7,7 +7,8 @@ import (
 	"path/filepath"
 )
 
-// memoryTable shows what purser needs for one large file, and for many files.
+// memoryTable shows what purser needs for one large file, and for many files,
+// and that it needs as much with the workers of 1, 2 or 8 processors.
 func memoryTable(ctx context.Context, s *settings) error {
 	source := filepath.Join(s.dir, "source")
 	sets := []struct {
@@ -23,30 +24,41 @@ func memoryTable(ctx context.Context, s *settings) error {
 		if err := free(s.dir, set.need); err != nil {
 			return err
 		}
-		if err := os.RemoveAll(source); err != nil {
+		if err := set.data.on(0); err != nil {
 			return err
 		}
-		if err := set.data.make(); err != nil {
-			return fmt.Errorf("make the data: %w", err)
+		if err := memoryOf(ctx, &tools(s.dir, s.purser)[0], set.name, &set.data); err != nil {
+			return err
 		}
-		if err := memoryOf(ctx, s, set.name, &set.data); err != nil {
+	}
+	return workersTable(ctx, s)
+}
+
+func workersTable(ctx context.Context, s *settings) error {
+	d := &dataset{dir: filepath.Join(s.dir, "source"), dump: 6e6 * int64(s.size), random: 32e5 * int64(s.size)}
+	if err := d.on(0); err != nil {
+		return err
+	}
+	for _, n := range []string{"1", "2", "8"} {
+		t := tools(s.dir, s.purser)[0]
+		t.env = append(t.env, "GOMAXPROCS="+n)
+		if err := memoryOf(ctx, &t, "GOMAXPROCS="+n, d); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func memoryOf(ctx context.Context, s *settings, name string, d *dataset) error {
-	t := &tools(s.dir, s.purser)[0]
+func memoryOf(ctx context.Context, t *tool, name string, d *dataset) error {
 	if err := t.begin(ctx, d.dir); err != nil {
 		return err
 	}
-	defer os.RemoveAll(filepath.Join(s.dir, "restored"))
+	defer os.RemoveAll(t.target)
 	defer os.RemoveAll(t.home)
 	for _, step := range []string{full, increment, restore} {
 		if step == increment {
-			if err := d.change(); err != nil {
-				return fmt.Errorf("change the data: %w", err)
+			if err := d.on(1); err != nil {
+				return err
 			}
 		}
 		took, err := t.step(ctx, step, d.dir)
