@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"path/filepath"
 
+	"github.com/purser-backup/purser/internal/bug"
 	"github.com/purser-backup/purser/internal/config"
 	"github.com/purser-backup/purser/internal/daemon"
 )
@@ -35,7 +36,7 @@ and exits with 0.
 }
 
 func runDaemon(ctx context.Context, inv *invocation) error {
-	err := inv.serve(ctx)
+	err := bug.Guard(func() error { return inv.serve(ctx) })()
 	if err != nil && ctx.Err() == nil {
 		err = join(err, inv.tellStart(ctx, err))
 	}
@@ -78,6 +79,9 @@ func logErrors(log *slog.Logger, err error) {
 		attrs := []any{"error", oneLine(e.Error())}
 		for _, hint := range hints(e) {
 			attrs = append(attrs, "hint", hint)
+		}
+		if stack := bug.Stack(e); stack != "" {
+			attrs = append(attrs, "stack", stack)
 		}
 		what := "run failed"
 		if errors.Is(e, daemon.ErrIncomplete) {

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/purser-backup/purser/engine"
+	"github.com/purser-backup/purser/internal/bug"
 	"github.com/purser-backup/purser/internal/config"
 	"github.com/purser-backup/purser/internal/daemon"
 )
@@ -112,6 +113,7 @@ func printErrors(w io.Writer, err error, scrub func(string) string) {
 		for _, hint := range hints(e) {
 			fmt.Fprintf(w, "hint: %s\n", scrub(hint))
 		}
+		fmt.Fprint(w, scrub(bug.Stack(e)))
 	}
 }
 

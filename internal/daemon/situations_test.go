@@ -1,7 +1,6 @@
 package daemon
 
 import (
-	"context"
 	"errors"
 	"log/slog"
 	"os"
@@ -108,10 +107,8 @@ func runSituations() []situation {
 			s.run(t, Failed, "connection lost")
 		}, []string{"backup failed"}, "connection lost", []string{"start", "fail"}, status("failed")},
 		{"panic in a run", func(t *testing.T, s *scene) {
-			connect := s.Daemon.connect
-			s.Daemon.connect = func(context.Context) (*dockerEngine, error) { panic("out of rum") }
-			s.run(t, Failed, "a bug in purser has ended the run: out of rum")
-			s.Daemon.connect = connect
+			s.withBug()
+			s.run(t, Failed, "a bug in purser: out of rum")
 		}, []string{"backup failed"}, "out of rum", []string{"start", "fail"}, status("failed")},
 		{"Engine away", func(t *testing.T, s *scene) {
 			s.engine.down = errors.New("no such socket")

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/purser-backup/purser/internal/api"
+	"github.com/purser-backup/purser/internal/bug"
 	"github.com/purser-backup/purser/internal/notify"
 )
 
@@ -43,7 +44,13 @@ func (d *Daemon) pingStart(ctx context.Context) (wait func()) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		d.notices.ping(ctx, notify.Started, "")
+		err := bug.Guard(func() error {
+			d.notices.ping(ctx, notify.Started, "")
+			return nil
+		})()
+		if err != nil {
+			d.log.Warn("the dead man's switch could not be told", "error", err, stackOf(err))
+		}
 	}()
 	return func() { <-done }
 }

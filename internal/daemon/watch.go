@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"github.com/purser-backup/purser/internal/bug"
 )
 
 const (
@@ -89,19 +91,20 @@ func (w *watcher) watch(ctx context.Context) {
 // follow subscribes, and lists the services at once and after each change,
 // until the Engine is lost. It reports whether it ever listed them.
 func (w *watcher) follow(ctx context.Context) (listed bool, err error) {
+	defer bug.Catch(&err)
 	docker, err := w.connect(ctx)
 	if err != nil {
 		return false, err
 	}
 	changed := make(chan struct{}, 1)
 	g, gctx := errgroup.WithContext(ctx)
-	g.Go(func() error {
+	g.Go(bug.Guard(func() error {
 		if err := docker.source.Changes(gctx, changed); err != nil {
 			return err
 		}
 		return errors.New("the subscription has ended")
-	})
-	g.Go(func() error {
+	}))
+	g.Go(bug.Guard(func() error {
 		for {
 			select {
 			case <-changed:
@@ -122,7 +125,7 @@ func (w *watcher) follow(ctx context.Context) (listed bool, err error) {
 			w.update(found)
 			listed = true
 		}
-	})
+	}))
 	err = g.Wait()
 	return listed, join(err, docker.close())
 }
@@ -132,7 +135,7 @@ func (w *watcher) lost(err error) {
 	first := w.view.Lost.IsZero()
 	if first {
 		w.view.Lost = w.now()
-		w.log.Warn("Docker can't be reached, trying again until it is back", "error", err)
+		w.log.Warn("Docker can't be reached, trying again until it is back", "error", err, stackOf(err))
 	}
 	if text := oneLine(err); first || text != w.view.Error {
 		w.view.Error = text
