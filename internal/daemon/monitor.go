@@ -120,7 +120,7 @@ func (m *monitor) checkEngine(ctx context.Context, now time.Time) error {
 	} else if v.Lost.Add(patience).Before(now) {
 		m.notices.raise(ctx, Alert{
 			Kind: kindEngine, Severity: notify.Incomplete, Subject: "Docker can't be reached",
-			Text: fmt.Sprintf("Docker can't be reached since %s: %s", v.Lost.Format(time.RFC3339), v.Error),
+			Text: fmt.Sprintf("Docker can't be reached since %s: %s", v.Lost.Format(time.RFC3339), v.Error), Hints: v.Hints,
 		})
 	}
 	return nil

@@ -10,6 +10,7 @@ import (
 
 	"github.com/purser-backup/purser/dumpers"
 	"github.com/purser-backup/purser/internal/bug"
+	"github.com/purser-backup/purser/internal/hint"
 )
 
 // ErrIncomplete marks the errors of a run that went on and made a backup from
@@ -328,8 +329,9 @@ func (r *run) end(ctx context.Context, err error) (*Run, error) {
 	for _, e := range wrong {
 		r.record.Errors = append(r.record.Errors, oneLine(e))
 	}
+	r.record.Hints = hint.OfAll(join(wrong...))
 	if r.record.Result == Interrupted {
-		r.record.Errors = []string{interruptedIn(r.journal.Phase)}
+		r.record.Errors, r.record.Hints = []string{interruptedIn(r.journal.Phase)}, []string{}
 	}
 	if !r.record.Partial {
 		r.history.LastWhole = r.record.Started

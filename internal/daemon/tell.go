@@ -12,6 +12,7 @@ import (
 
 	"github.com/purser-backup/purser/internal/api"
 	"github.com/purser-backup/purser/internal/bug"
+	"github.com/purser-backup/purser/internal/hint"
 	"github.com/purser-backup/purser/internal/notify"
 )
 
@@ -87,7 +88,7 @@ func (d *Daemon) tellNoRun(ctx context.Context, err error) {
 	}
 	record := newRecord()
 	record.Started, record.Ended, record.Result, record.Target = d.now(), d.now(), Failed, d.URL()
-	record.Errors = []string{oneLine(err)}
+	record.Errors, record.Hints = []string{oneLine(err)}, hint.OfAll(err)
 	d.tellResult(ctx, &record)
 }
 
@@ -104,7 +105,7 @@ func (d *Daemon) tellRun(ctx context.Context, r *run, err error) {
 }
 
 func (d *Daemon) tellResult(ctx context.Context, record *Run) {
-	e := &notify.Event{Kind: kindRun, Severity: severity(record.Result), Run: record, Lines: record.Lines()[1:]}
+	e := &notify.Event{Kind: kindRun, Severity: severity(record.Result), Run: record, Hints: record.Hints, Lines: record.Lines()[1:]}
 	e.Subject = "backup " + string(record.Result)
 	e.Text = upperFirst(record.Lines()[0]) + "."
 	err := d.notices.update(func(t *told) bool {
@@ -236,8 +237,12 @@ func TellStart(ctx context.Context, o Options, fault error) {
 		return
 	}
 	text := n.cfg.Scrub(oneLine(fault))
-	n.ping(ctx, notify.Failing, text)
-	n.raise(ctx, Alert{Kind: kindStart, Severity: notify.Failure, Subject: "the daemon can't run", Text: "No backups are made: " + text})
+	hints := hint.OfAll(fault)
+	for i, h := range hints {
+		hints[i] = n.cfg.Scrub(h)
+	}
+	n.ping(ctx, notify.Failing, strings.Join(append([]string{text}, hints...), "\n"))
+	n.raise(ctx, Alert{Kind: kindStart, Severity: notify.Failure, Subject: "the daemon can't run", Text: "No backups are made: " + text, Hints: hints})
 }
 
 func upperFirst(s string) string { return strings.ToUpper(s[:1]) + s[1:] }

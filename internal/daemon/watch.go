@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/purser-backup/purser/internal/bug"
+	"github.com/purser-backup/purser/internal/hint"
 )
 
 const (
@@ -31,6 +32,7 @@ type view struct {
 	Seen     time.Time `json:"seen"`                // when the services were listed
 	Lost     time.Time `json:"lost_since,omitzero"` // since when Docker can't be reached
 	Error    string    `json:"error,omitempty"`     // why
+	Hints    []string  `json:"hints,omitempty"`     // what can be done about it
 	Services []Seen    `json:"services"`
 	Problems []Problem `json:"problems"`
 }
@@ -138,7 +140,7 @@ func (w *watcher) lost(err error) {
 		w.log.Warn("Docker can't be reached, trying again until it is back", "error", err, stackOf(err))
 	}
 	if text := oneLine(err); first || text != w.view.Error {
-		w.view.Error = text
+		w.view.Error, w.view.Hints = text, hint.OfAll(err)
 		w.keep()
 	}
 }
@@ -227,6 +229,6 @@ func (d *Daemon) newWatcher() (*watcher, error) {
 	if err != nil {
 		return nil, err
 	}
-	last.Lost, last.Error = time.Time{}, ""
+	last.Lost, last.Error, last.Hints = time.Time{}, "", nil
 	return &watcher{connect: d.connect, discover: d.discover, save: d.state.saveView, now: d.now, log: d.log, view: last}, nil
 }
