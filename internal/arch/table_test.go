@@ -15,7 +15,8 @@ type rule struct {
 func table() []rule {
 	return []rule{
 		{pkg: "cmd/purser", code: []string{"internal/cli"},
-			tests: []string{"engine/storage/servertest", "internal/config", "internal/docker/dockertest", "internal/rancher/ranchertest"}},
+			tests: []string{"engine/storage/servertest", "internal/config", "internal/docker/dockertest", "internal/notify/notifytest",
+				"internal/rancher/ranchertest"}},
 
 		{pkg: "discovery", code: []string{"internal/nearest", "internal/schedule"}, tests: []string{"internal/docker", "internal/docker/dockertest"}},
 		{pkg: "dumpers", code: []string{"discovery", "internal/atomicfile", "internal/bug", "internal/secret"},
