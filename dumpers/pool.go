@@ -2,10 +2,12 @@ package dumpers
 
 import (
 	"context"
+	"errors"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/purser-backup/purser/discovery"
+	"github.com/purser-backup/purser/internal/bug"
 )
 
 // Plan is one dump to make.
@@ -38,13 +40,13 @@ func (d *Dumper) DumpAll(ctx context.Context, plans []Plan, p Pool) []Result {
 	group.SetLimit(max(1, p.Parallel))
 	for i, plan := range plans {
 		group.Go(func() error {
-			if p.Begin != nil && ctx.Err() == nil && !p.Begin() {
-				results[i] = Result{Plan: plan, Skipped: true}
+			results[i] = Result{Plan: plan}
+			err := bug.Guard(func() error {
+				d.dumpOne(ctx, p, &results[i])
 				return nil
-			}
-			results[i] = d.dumpOne(ctx, plan)
-			if p.Done != nil {
-				p.Done(results[i])
+			})()
+			if err != nil {
+				results[i].Err = buggy(plan, err)
 			}
 			return nil
 		})
@@ -53,10 +55,31 @@ func (d *Dumper) DumpAll(ctx context.Context, plans []Plan, p Pool) []Result {
 	return results
 }
 
-func (d *Dumper) dumpOne(ctx context.Context, plan Plan) Result {
-	if ctx.Err() != nil {
-		return Result{Plan: plan, Err: &Error{Service: plan.Service.ID(), Op: "start", Err: context.Cause(ctx)}}
+// dumpOne fills in the result of a plan.
+func (d *Dumper) dumpOne(ctx context.Context, p Pool, r *Result) {
+	if p.Begin != nil && ctx.Err() == nil && !p.Begin() {
+		r.Skipped = true
+		return
 	}
-	report, err := d.Dump(ctx, plan.Service, plan.Recipe)
-	return Result{Plan: plan, Report: report, Err: err}
+	if ctx.Err() != nil {
+		r.Err = &Error{Service: r.Plan.Service.ID(), Op: "start", Err: context.Cause(ctx)}
+	} else if err := bug.Guard(func() (err error) {
+		r.Report, err = d.Dump(ctx, r.Plan.Service, r.Plan.Recipe)
+		return err
+	})(); err != nil {
+		r.Err = buggy(r.Plan, err)
+	}
+	if p.Done != nil {
+		p.Done(*r)
+	}
+}
+
+// buggy names the service in the error of a panic. The other services go on.
+func buggy(plan Plan, err error) error {
+	var known *Error
+	var caught *bug.Error
+	if errors.As(err, &known) || !errors.As(err, &caught) {
+		return err
+	}
+	return &Error{Service: plan.Service.ID(), Op: "dump", Err: err, Advice: caught.Hint()}
 }

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/purser-backup/purser/discovery"
+	"github.com/purser-backup/purser/internal/bug"
 )
 
 var (
@@ -67,14 +68,14 @@ func (d *Dumper) supervise(ctx context.Context, s discovery.Service, spec Spec, 
 	status := 0
 	group, watched := errgroup.WithContext(limited)
 	finished := make(chan struct{})
-	group.Go(func() error {
+	group.Go(bug.Guard(func() error {
 		defer close(finished)
 		var err error
 		status, err = run(watched)
 		return err
-	})
+	}))
 	if watch != nil {
-		group.Go(func() error { return watch(watched, finished) })
+		group.Go(bug.Guard(func() error { return watch(watched, finished) }))
 	}
 	err := group.Wait()
 	if err == nil && status == 0 {

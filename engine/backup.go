@@ -5,12 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"iter"
 	"os"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/purser-backup/purser/engine/internal/format"
+	"github.com/purser-backup/purser/internal/bug"
 )
 
 // BackupOptions choose what kind of set a backup writes.
@@ -333,11 +335,14 @@ func (r *Repository) write(ctx context.Context, p *plan, src Source, unreadable 
 	}()
 	defer w.index.cancel()
 	entries := make(chan Entry, 64)
-	g.Go(func() error {
-		defer close(entries)
-		return scan(gctx, src, entries)
-	})
-	g.Go(func() error { return w.compare(gctx, entries, unreadable) })
+	g.Go(bug.Guard(func() error {
+		if err := scan(gctx, src, entries); err != nil {
+			return err // entries stays open: what was not walked is not deleted
+		}
+		close(entries)
+		return nil
+	}))
+	g.Go(bug.Guard(func() error { return w.compare(gctx, entries, unreadable) }))
 	if err := g.Wait(); err != nil {
 		return BackupResult{}, err
 	}
@@ -347,6 +352,22 @@ func (r *Repository) write(ctx context.Context, p *plan, src Source, unreadable 
 		return w.res, r.archive.clearNote()
 	}
 	return w.commit(ctx)
+}
+
+// walked yields what scan sends, until all is sent or ctx ends.
+func walked(ctx context.Context, entries <-chan Entry) iter.Seq[Entry] {
+	return func(yield func(Entry) bool) {
+		for {
+			select {
+			case e, more := <-entries:
+				if !more || !yield(e) {
+					return
+				}
+			case <-ctx.Done():
+				return
+			}
+		}
+	}
 }
 
 // scan sends the source's entries and refuses a walk that is out of order: a

@@ -32,7 +32,7 @@ func (w *setWriter) compare(ctx context.Context, entries <-chan Entry, unreadabl
 	}
 	same := newComparer()
 	var kept *string // what could not be read: the previous state below it stays
-	for e := range entries {
+	for e := range walked(ctx, entries) {
 		if prev, err = w.gone(ctx, h, prev, &e.Path, kept); err != nil {
 			return err
 		}

@@ -6,6 +6,7 @@ import (
 	"hash"
 
 	"github.com/purser-backup/purser/engine/internal/librsync"
+	"github.com/purser-backup/purser/internal/bug"
 )
 
 // A digester computes the hash and the signature of a file beside the goroutine
@@ -40,21 +41,24 @@ func newDigester(out *bytes.Buffer, size int64) *digester {
 			d.free <- make([]byte, 0, digestBlock)
 		}
 		d.cur = <-d.free
-		go d.run(d.full)
+		go func(full <-chan []byte) {
+			var err error
+			for b := range full { // all of them, whatever happens: whoever sends them counts on that
+				if err == nil {
+					err = bug.Guard(func() error { return d.add(b) })()
+				}
+				d.free <- b[:0]
+			}
+			d.done <- err
+		}(d.full)
 	}
 	return d
 }
 
-func (d *digester) run(full <-chan []byte) {
-	var err error
-	for b := range full {
-		d.sum.Write(b)
-		if err == nil {
-			_, err = d.signer.Write(b)
-		}
-		d.free <- b[:0]
-	}
-	d.done <- err
+func (d *digester) add(b []byte) error {
+	d.sum.Write(b)
+	_, err := d.signer.Write(b)
+	return err
 }
 
 // Write implements io.Writer.

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/purser-backup/purser/internal/atomicfile"
+	"github.com/purser-backup/purser/internal/bug"
 )
 
 // A lease keeps other hosts from writing to the target: an object, under a name
@@ -72,7 +73,11 @@ func (r *Repository) acquireLease(ctx context.Context) (*lease, error) {
 	if err != nil {
 		return nil, err
 	}
-	l.renewals.Go(func() { l.keep(ctx) })
+	l.renewals.Go(func() {
+		if err := bug.Guard(func() error { return l.keep(ctx) })(); err != nil {
+			l.lose(err)
+		}
+	})
 	return l, nil
 }
 
@@ -148,37 +153,41 @@ func (l *lease) renew(ctx context.Context) error {
 	return nil
 }
 
-// keep renews the lease until it is released or ctx ends. A failure counts once
-// the term is over, or at once if another holder has come.
-func (l *lease) keep(ctx context.Context) {
+// keep renews the lease until it is released or ctx ends, which is no error. A
+// failure counts once the term is over, or at once if another holder has come.
+func (l *lease) keep(ctx context.Context) error {
 	tick := time.NewTicker(leaseRenewal)
 	defer tick.Stop()
 	for {
 		select {
 		case <-l.stop:
-			return
+			return nil
 		case <-ctx.Done():
-			return
+			return nil
 		case <-tick.C:
 		}
 		err := l.check(ctx)
 		if err == nil {
 			err = l.renew(ctx)
 		}
-		if l.fail(err) {
-			return
+		if err != nil && (errors.Is(err, ErrLocked) || l.over()) {
+			return err
 		}
 	}
 }
 
-// fail notes what has ended the lease.
-func (l *lease) fail(err error) bool {
+// over reports whether the term has ended.
+func (l *lease) over() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if err != nil && (errors.Is(err, ErrLocked) || !l.until.After(l.repo.opt.Now())) {
-		l.lost = err
-	}
-	return l.lost != nil
+	return !l.until.After(l.repo.opt.Now())
+}
+
+// lose notes what has ended the lease.
+func (l *lease) lose(err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.lost = err
 }
 
 // held fails once the lease is lost. A nil lease is always held.

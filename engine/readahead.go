@@ -1,6 +1,10 @@
 package engine
 
-import "io"
+import (
+	"io"
+
+	"github.com/purser-backup/purser/internal/bug"
+)
 
 // A readAhead reads from r beside the goroutine that reads from it, a few
 // blocks ahead. close must be called; r is not used any more after that.
@@ -24,21 +28,27 @@ const (
 
 func newReadAhead(r io.Reader) *readAhead {
 	a := &readAhead{full: make(chan aheadBlock, aheadBlocks), free: make(chan []byte, aheadBlocks), stop: make(chan struct{})}
-	go a.run(r)
+	go func() {
+		defer close(a.full)
+		if err := bug.Guard(func() error { return a.run(r) })(); err != nil {
+			a.full <- aheadBlock{nil, err}
+		}
+	}()
 	return a
 }
 
-func (a *readAhead) run(r io.Reader) {
-	defer close(a.full)
+// run fills blocks until the reader fails or nobody wants more. The last block
+// holds the reader's error.
+func (a *readAhead) run(r io.Reader) error {
 	for made := 0; ; {
 		buf, ok := a.block(&made)
 		if !ok {
-			return
+			return nil
 		}
 		n, err := fillBlock(r, buf)
 		a.full <- aheadBlock{buf[:n], err} // there is room for all blocks
 		if err != nil {
-			return
+			return nil
 		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/purser-backup/purser/engine/internal/format"
+	"github.com/purser-backup/purser/internal/bug"
 )
 
 // A setReader yields the entries of one set, volume after volume. Every volume
@@ -226,7 +227,10 @@ func (in *setReader) fetchNext(ctx context.Context) {
 	in.coming = f
 	go func() {
 		defer close(f.done)
-		f.file, f.err = in.repo.fetchVolume(ctx, name, record)
+		f.err = bug.Guard(func() (err error) {
+			f.file, err = in.repo.fetchVolume(ctx, name, record)
+			return err
+		})()
 	}()
 }
 

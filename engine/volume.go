@@ -6,6 +6,7 @@ import (
 	"io"
 
 	"github.com/purser-backup/purser/engine/internal/format"
+	"github.com/purser-backup/purser/internal/bug"
 )
 
 // A volume is filled by one goroutine, and compressed, encrypted, hashed and
@@ -47,10 +48,10 @@ func (w *setWriter) startVolume(ctx context.Context) error {
 	v.name.Volume, v.record.Number = w.count, w.count
 	v.tar = format.NewWriter(v.blocks, format.Difftar)
 	w.vol = v
-	w.group.Go(func() error {
+	w.group.Go(bug.Guard(func() error {
 		defer func() { <-w.slots }()
 		return w.process(ctx, v)
-	})
+	}))
 	return nil
 }
 

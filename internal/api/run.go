@@ -30,6 +30,7 @@ type Run struct {
 	Ended    time.Time     `json:"ended"`
 	Result   Result        `json:"result"`
 	Errors   []string      `json:"errors"`   // why it isn't complete
+	Hints    []string      `json:"hints"`    // what can be done about it
 	Problems []string      `json:"problems"` // what else the user should know
 	Services []ServiceDump `json:"services"`
 	Skipped  []PassedOver  `json:"skipped"`     // services that their labels exclude

@@ -7,11 +7,20 @@ import (
 	"time"
 )
 
-// Lines is the run's report for a person: how it ended, then what became of
-// each service and of the target, then what is wrong. Each is one line without
-// control characters.
+// Lines is the run's report for a person: how it ended, what is wrong, and then
+// what became of each service and of the target. Each is one line without
+// control characters. What is wrong comes early, since long messages are cut.
 func (r *Run) Lines() []string {
 	lines := []string{r.headline()}
+	for _, e := range r.Errors {
+		lines = append(lines, "error: "+e)
+	}
+	for _, h := range r.Hints {
+		lines = append(lines, "hint: "+h)
+	}
+	for _, p := range r.Problems {
+		lines = append(lines, "note: "+p)
+	}
 	for _, s := range r.Services {
 		lines = append(lines, s.line())
 	}
@@ -25,12 +34,6 @@ func (r *Run) Lines() []string {
 	}
 	if k := r.Kept; k != nil {
 		lines = append(lines, fmt.Sprintf("kept: %s, %s, %s", Count(k.Chains, "chain"), Count(k.Sets, "set"), Size(k.Bytes)))
-	}
-	for _, e := range r.Errors {
-		lines = append(lines, "error: "+e)
-	}
-	for _, p := range r.Problems {
-		lines = append(lines, "note: "+p)
 	}
 	for i, l := range lines {
 		lines[i] = Printable(l)

@@ -14,7 +14,7 @@ func TestLines(t *testing.T) {
 	at := time.Date(2026, 5, 20, 10, 0, 0, 0, time.UTC)
 	run := api.Run{
 		Trigger: api.BySchedule, Started: at, Ended: at.Add(90 * time.Second), Result: api.Incomplete, Target: "file:///target/",
-		Errors: []string{"dump of shop/mongo: exit status 2"}, Problems: []string{"a label\nwith a line break"},
+		Errors: []string{"dump of shop/mongo: exit status 2"}, Hints: []string{"set MONGO_PASSWORD"}, Problems: []string{"a label\nwith a line break"},
 		Services: []api.ServiceDump{
 			{ID: "shop/db", Recipe: "mysql", Outcome: api.Dumped, Bytes: 3 << 20, Previous: 2 << 20, Started: at, Ended: at.Add(time.Second)},
 			{ID: "shop/new", Recipe: "mysql", Outcome: api.Dumped, Bytes: 5, Started: at, Ended: at.Add(time.Second)},
@@ -26,6 +26,9 @@ func TestLines(t *testing.T) {
 	}
 	want := []string{
 		"run incomplete, started by schedule at 2026-05-20T10:00:00Z, took 1m30s",
+		"error: dump of shop/mongo: exit status 2",
+		"hint: set MONGO_PASSWORD",
+		`note: a label\nwith a line break`,
 		"shop/db: dumped as mysql, 3.00 MiB, last time 2.00 MiB, took 1s",
 		"shop/new: dumped as mysql, 5 B, took 1s",
 		"shop/mongo: dump failed",
@@ -34,8 +37,6 @@ func TestLines(t *testing.T) {
 		"backup to file:///target/: incremental, 1 new, 2 changed, 3 deleted, 4.00 KiB uploaded",
 		"pruned: 1 set, 1.00 GiB",
 		"kept: 1 chain, 2 sets, 5.00 GiB",
-		"error: dump of shop/mongo: exit status 2",
-		`note: a label\nwith a line break`,
 	}
 	if diff := cmp.Diff(want, run.Lines()); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

@@ -109,10 +109,30 @@ func checkFile(name string, src []byte) (faults []string) {
 			if bad && !isTest && file.Name.Name != "main" {
 				faults = append(faults, fmt.Sprintf("%s: %s: %s", at(n), call, why))
 			}
+			if method, ok := n.Fun.(*ast.SelectorExpr); ok && method.Sel.Name == "Go" && !isTest && file.Name.Name != "main" && !guarded(n) {
+				faults = append(faults, at(n)+": "+unguarded)
+			}
+		case *ast.GoStmt:
+			if !isTest && file.Name.Name != "main" && !guarded(n.Call) {
+				faults = append(faults, at(n)+": "+unguarded)
+			}
 		}
 		return true
 	})
 	return faults
+}
+
+const unguarded = "a panic in this goroutine ends the process; start it with bug.Guard"
+
+// guarded tells a goroutine in which a panic becomes an error.
+func guarded(start ast.Node) (found bool) {
+	ast.Inspect(start, func(n ast.Node) bool {
+		if call, ok := n.(*ast.CallExpr); ok && callee(call.Fun) == "bug.Guard" {
+			found = true
+		}
+		return !found
+	})
+	return found
 }
 
 // isTable tells a function that does nothing but return a table.
@@ -144,6 +164,10 @@ func TestSourceChecks(t *testing.T) {
 		{"a/a.go", "package a\nfunc f() { time.Sleep(1) }", "a/a.go:2: time.Sleep"},
 		{"a/a.go", "package a\nfunc f() { panic(1) }", "a/a.go:2: panic"},
 		{"a/a.go", "package a\nfunc f() { go func() { os.Exit(1) }() }", "os.Exit"},
+		{"a/a.go", "package a\nfunc f() {\ngo g() }", "a/a.go:3: a panic in this goroutine"},
+		{"a/a.go", "package a\nfunc f() { work.Go(func() error { return g() }) }", "a/a.go:2: a panic in this goroutine"},
+		{"a/a.go", "package a\nfunc f() { go func() { done <- bug.Guard(g)() }(); work.Go(bug.Guard(g)) }", ""},
+		{"a/a_test.go", "package a\nfunc f() { go g() }", ""},
 		{"a/a.go", "package a\nvar x = os.Getenv(`X`)", "os.Getenv"},
 		{"a/a.go", "package a\nfunc init() {}", "a/a.go:2: init"},
 		{"a/a_test.go", "package a\nfunc init() {}", "a/a_test.go:2: init"},

@@ -7,6 +7,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/purser-backup/purser/internal/bug"
 	"github.com/purser-backup/purser/internal/config"
 )
 
@@ -70,7 +71,7 @@ func (inv *invocation) execute(ctx context.Context, args []string) error {
 	if inv.global.help {
 		return inv.printHelp(cmd)
 	}
-	return cmd.run(ctx, inv)
+	return bug.Guard(func() error { return cmd.run(ctx, inv) })()
 }
 
 // json says whether the result is wanted as JSON.

@@ -11,6 +11,7 @@ import (
 	"github.com/purser-backup/purser/engine"
 	"github.com/purser-backup/purser/internal/config"
 	"github.com/purser-backup/purser/internal/daemon"
+	"github.com/purser-backup/purser/internal/hint"
 )
 
 // duplicityVersion is the version whose command line is understood; programs
@@ -97,8 +98,8 @@ func asUsage(err error) error {
 		return err
 	}
 	var all []error
-	for _, e := range flatten(err) {
-		all = append(all, &usageError{err: e, hint: strings.Join(hints(e), "\n")})
+	for _, e := range hint.Flatten(err) {
+		all = append(all, &usageError{err: e, hint: strings.Join(hint.Of(e), "\n")})
 	}
 	return errors.Join(all...)
 }

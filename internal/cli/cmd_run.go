@@ -8,8 +8,10 @@ import (
 	"log/slog"
 	"path/filepath"
 
+	"github.com/purser-backup/purser/internal/bug"
 	"github.com/purser-backup/purser/internal/config"
 	"github.com/purser-backup/purser/internal/daemon"
+	"github.com/purser-backup/purser/internal/hint"
 )
 
 func daemonCommand() *command {
@@ -35,7 +37,7 @@ and exits with 0.
 }
 
 func runDaemon(ctx context.Context, inv *invocation) error {
-	err := inv.serve(ctx)
+	err := bug.Guard(func() error { return inv.serve(ctx) })()
 	if err != nil && ctx.Err() == nil {
 		err = join(err, inv.tellStart(ctx, err))
 	}
@@ -74,10 +76,13 @@ func (inv *invocation) serve(ctx context.Context) error {
 
 // logErrors writes what printErrors prints as log lines.
 func logErrors(log *slog.Logger, err error) {
-	for _, e := range flatten(err) {
+	for _, e := range hint.Flatten(err) {
 		attrs := []any{"error", oneLine(e.Error())}
-		for _, hint := range hints(e) {
-			attrs = append(attrs, "hint", hint)
+		for _, line := range hint.Of(e) {
+			attrs = append(attrs, "hint", line)
+		}
+		if stack := bug.Stack(e); stack != "" {
+			attrs = append(attrs, "stack", stack)
 		}
 		what := "run failed"
 		if errors.Is(e, daemon.ErrIncomplete) {
@@ -102,8 +107,8 @@ deleted.
   --force    back up even if Docker can't be reached; the run is then incomplete. Whoever
              BACKUP_GONOGO names isn't asked; without it, no makes no run, which is no error
 
-With --output json: {trigger, partial, started, ended, result, errors, problems, services,
-skipped: [{id, image, reason}], not_covered: [{id, image, reason}], target, backup, prune:
+With --output json: {trigger, partial, started, ended, result, errors, hints, problems,
+services, skipped: [{id, image, reason}], not_covered: [{id, image, reason}], target, backup, prune:
 {sets, objects, bytes}, kept: {chains, sets, bytes}}; services as from purser dump, backup
 as from purser backup. With --dry-run: as from purser discover. Where there was no run:
 {result: "skipped", why}.

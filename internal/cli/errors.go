@@ -8,8 +8,10 @@ import (
 	"strings"
 
 	"github.com/purser-backup/purser/engine"
+	"github.com/purser-backup/purser/internal/bug"
 	"github.com/purser-backup/purser/internal/config"
 	"github.com/purser-backup/purser/internal/daemon"
+	"github.com/purser-backup/purser/internal/hint"
 )
 
 // The exit codes. They are interface: scripts branch on them.
@@ -64,7 +66,7 @@ func exitCode(err error) int {
 
 // onlyIncomplete reports whether the work was done but for what err names.
 func onlyIncomplete(err error) bool {
-	all := flatten(err)
+	all := hint.Flatten(err)
 	for _, e := range all {
 		if !errors.Is(e, daemon.ErrIncomplete) {
 			return false
@@ -104,55 +106,16 @@ func (e *hinted) Hint() string  { return e.hint }
 // printErrors prints one `error:` line for each error that was joined into
 // err, each followed by the `hint:` lines that it carries. scrub takes out secrets.
 func printErrors(w io.Writer, err error, scrub func(string) string) {
-	for _, e := range flatten(err) {
+	for _, e := range hint.Flatten(err) {
 		if errors.Is(e, errSick) {
 			continue // the result says it
 		}
 		fmt.Fprintf(w, "error: %s\n", scrub(oneLine(e.Error())))
-		for _, hint := range hints(e) {
-			fmt.Fprintf(w, "hint: %s\n", scrub(hint))
+		for _, line := range hint.Of(e) {
+			fmt.Fprintf(w, "hint: %s\n", scrub(line))
 		}
+		fmt.Fprint(w, scrub(bug.Stack(e)))
 	}
-}
-
-// hints returns the outermost hint of err that isn't empty, line by line. An
-// error with several causes has the hints of all of them.
-func hints(err error) []string {
-	var hinter interface {
-		error
-		Hint() string
-	}
-	for errors.As(err, &hinter) {
-		if hint := strings.TrimSpace(hinter.Hint()); hint != "" {
-			return strings.Split(hint, "\n")
-		}
-		if err = errors.Unwrap(hinter); err == nil {
-			break
-		}
-	}
-	return nil
-}
-
-// flatten takes apart what errors.Join put together, and leaves alone an error
-// that merely wraps several causes in a sentence of its own.
-func flatten(err error) []error {
-	if err == nil {
-		return nil
-	}
-	joined, ok := err.(interface{ Unwrap() []error })
-	if !ok {
-		return []error{err}
-	}
-	var all []error
-	var lines []string
-	for _, e := range joined.Unwrap() {
-		all = append(all, flatten(e)...)
-		lines = append(lines, e.Error())
-	}
-	if err.Error() != strings.Join(lines, "\n") {
-		return []error{err}
-	}
-	return all
 }
 
 func oneLine(s string) string {

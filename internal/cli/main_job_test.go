@@ -96,8 +96,8 @@ func TestJSON(t *testing.T) {
 		args string
 		want string // keys of the outermost object, or of a list's first
 	}{
-		{"run", "backup ended errors kept not_covered problems prune result services skipped started target trigger"},
-		{"runs", "backup ended errors kept not_covered problems prune result services skipped started target trigger"},
+		{"run", "backup ended errors hints kept not_covered problems prune result services skipped started target trigger"},
+		{"runs", "backup ended errors hints kept not_covered problems prune result services skipped started target trigger"},
 		// Nothing has changed since the run: the set has no time.
 		{"backup", "bytes changed deleted encrypted ended files kind new source_bytes unreadable uploaded_bytes volumes"},
 		{"sets", "chains incomplete orphans url"},

@@ -6,6 +6,8 @@ import (
 	"os"
 
 	"golang.org/x/term"
+
+	"github.com/purser-backup/purser/internal/bug"
 )
 
 // onTerminal reports whether there is a person to ask.
@@ -37,8 +39,12 @@ func (inv *invocation) readHidden(ctx context.Context, prompt string) (string, e
 	// and the process is about to end.
 	answers := make(chan answer, 1)
 	go func() {
-		line, err := term.ReadPassword(fd)
-		answers <- answer{line, err}
+		var a answer
+		a.err = bug.Guard(func() (err error) {
+			a.line, err = term.ReadPassword(fd)
+			return err
+		})()
+		answers <- a
 	}()
 	select {
 	case a := <-answers:

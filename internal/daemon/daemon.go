@@ -19,6 +19,7 @@ import (
 	"github.com/purser-backup/purser/dumpers"
 	"github.com/purser-backup/purser/engine"
 	"github.com/purser-backup/purser/engine/storage"
+	"github.com/purser-backup/purser/internal/bug"
 	"github.com/purser-backup/purser/internal/config"
 	"github.com/purser-backup/purser/templates"
 )
@@ -220,22 +221,22 @@ func (d *Daemon) together(ctx context.Context, l *loop, m *monitor, w *watcher, 
 	g, gctx := errgroup.WithContext(ctx)
 	gctx, stop := context.WithCancel(gctx)
 	defer stop()
-	g.Go(func() error {
+	g.Go(bug.Guard(func() error {
 		defer stop()
 		return l.serve(gctx)
-	})
+	}))
 	for _, one := range listeners {
-		g.Go(func() error { return one.serve(gctx) })
+		g.Go(bug.Guard(func() error { return one.serve(gctx) }))
 	}
-	g.Go(func() error {
+	g.Go(bug.Guard(func() error {
 		m.watch(gctx)
 		return nil
-	})
+	}))
 	if d.cfg.ModuleDatabase {
-		g.Go(func() error {
+		g.Go(bug.Guard(func() error {
 			w.watch(gctx)
 			return nil
-		})
+		}))
 	}
 	return g.Wait()
 }

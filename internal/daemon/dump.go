@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 
 	"github.com/purser-backup/purser/dumpers"
+	"github.com/purser-backup/purser/internal/bug"
 )
 
 // Dump dumps the services with the given identities, or all that a recipe
@@ -98,8 +99,10 @@ func (r *run) dump(ctx context.Context, dumper *dumpers.Dumper, services []Found
 		case skipped[s.ID]:
 			continue
 		case !ok:
-			d = ServiceDump{ID: s.ID, Outcome: DumpFailed, Started: r.now(), Ended: r.now(), Error: r.cfg.Scrub(oneLine(s.match.Err))}
-			failures[d.ID] = s.match.Err
+			if s.match.Err != nil {
+				failures[s.ID] = s.match.Err
+			}
+			d = ServiceDump{ID: s.ID, Outcome: DumpFailed, Started: r.now(), Ended: r.now(), Error: r.cfg.Scrub(oneLine(failures[s.ID]))}
 		}
 		d.Previous = r.history.lastSize(s.ID)
 		d.Recipe, d.Certain = s.Recipe, s.Certain || s.match.Err != nil
@@ -175,7 +178,7 @@ func (r *run) shrunken(d ServiceDump) string {
 // fail decides what a failed dump means for the run. A recipe that was guessed
 // from the image's name and has never worked may simply be the wrong one.
 func (r *run) fail(d ServiceDump, err error) {
-	if d.Certain || r.history.hasSucceeded(d.ID) {
+	if d.Certain || r.history.hasSucceeded(d.ID) || bug.Stack(err) != "" {
 		r.missing = append(r.missing, &incomplete{err})
 		return
 	}

@@ -9,6 +9,7 @@ import (
 	"runtime/debug"
 	"time"
 
+	"github.com/purser-backup/purser/internal/bug"
 	"github.com/purser-backup/purser/internal/schedule"
 )
 
@@ -180,7 +181,7 @@ var errNotStopped = errors.New("the run did not stop in time")
 // up; then the loop gives up on it, so that the process ends before it is killed.
 func (l *loop) supervise(ctx context.Context, partial bool) error {
 	done := make(chan error, 1)
-	go func() { done <- l.run(ctx, partial) }()
+	go func() { done <- bug.Guard(func() error { return l.run(ctx, partial) })() }()
 	select {
 	case err := <-done:
 		return err

@@ -14,6 +14,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/common/expfmt"
+
+	"github.com/purser-backup/purser/internal/bug"
 )
 
 const (
@@ -107,7 +109,7 @@ func (m *metrics) Describe(to chan<- *prometheus.Desc) {
 // Collect implements prometheus.Collector.
 func (m *metrics) Collect(to chan<- prometheus.Metric) {
 	s := &scrape{metrics: m, to: to, now: m.now(), target: m.URL()}
-	if err := s.collect(); err != nil {
+	if err := bug.Guard(s.collect)(); err != nil { // it runs in a goroutine of the library
 		to <- prometheus.NewInvalidMetric(m.desc["purser_services"], err)
 	}
 }

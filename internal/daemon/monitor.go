@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/purser-backup/purser/internal/bug"
 	"github.com/purser-backup/purser/internal/notify"
 )
 
@@ -41,8 +42,8 @@ func (m *monitor) watch(ctx context.Context) {
 		m.notices.raise(ctx, m.missedAlert())
 	}
 	for sleep(ctx, monitorPause) {
-		if err := m.check(ctx); err != nil {
-			m.log.Warn("the daemon can't look after itself", "error", err)
+		if err := bug.Guard(func() error { return m.check(ctx) })(); err != nil {
+			m.log.Warn("the daemon can't look after itself", "error", err, stackOf(err))
 		}
 	}
 }
@@ -119,7 +120,7 @@ func (m *monitor) checkEngine(ctx context.Context, now time.Time) error {
 	} else if v.Lost.Add(patience).Before(now) {
 		m.notices.raise(ctx, Alert{
 			Kind: kindEngine, Severity: notify.Incomplete, Subject: "Docker can't be reached",
-			Text: fmt.Sprintf("Docker can't be reached since %s: %s", v.Lost.Format(time.RFC3339), v.Error),
+			Text: fmt.Sprintf("Docker can't be reached since %s: %s", v.Lost.Format(time.RFC3339), v.Error), Hints: v.Hints,
 		})
 	}
 	return nil

@@ -41,6 +41,7 @@ type Alert struct {
 	Severity notify.Severity `json:"severity"`
 	Subject  string          `json:"subject"`
 	Text     string          `json:"text"`
+	Hints    []string        `json:"hints,omitempty"` // what can be done about it
 	Since    time.Time       `json:"since"`
 }
 
@@ -153,7 +154,11 @@ func (n *notices) raise(ctx context.Context, a Alert) {
 		return
 	}
 	n.log.Warn("alert: "+a.Subject, "text", a.Text)
-	n.tell(ctx, &notify.Event{Kind: a.Kind, Severity: a.Severity, Changed: true, Subject: a.Subject, Text: a.Text})
+	e := &notify.Event{Kind: a.Kind, Severity: a.Severity, Changed: true, Subject: a.Subject, Text: a.Text, Hints: a.Hints}
+	for _, h := range a.Hints {
+		e.Lines = append(e.Lines, "hint: "+h)
+	}
+	n.tell(ctx, e)
 }
 
 // settle tells people that what was wrong is not any more.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/purser-backup/purser/discovery"
 	"github.com/purser-backup/purser/dumpers"
+	"github.com/purser-backup/purser/internal/bug"
 	"github.com/purser-backup/purser/internal/config"
 	"github.com/purser-backup/purser/internal/rancher"
 )
@@ -99,14 +100,14 @@ func (s *rancherSource) follow(ctx context.Context, changed chan<- struct{}) err
 func (s *rancherSource) subscribe(ctx context.Context, changed chan<- struct{}) (heard bool, err error) {
 	events := make(chan struct{}, 1)
 	g, gctx := errgroup.WithContext(ctx)
-	g.Go(func() error {
+	g.Go(bug.Guard(func() error {
 		client, err := s.open(gctx)
 		if err != nil {
 			return err
 		}
 		return client.Changes(gctx, events)
-	})
-	g.Go(func() error {
+	}))
+	g.Go(bug.Guard(func() error {
 		ticker := time.NewTicker(s.poll)
 		defer ticker.Stop()
 		for {
@@ -123,7 +124,7 @@ func (s *rancherSource) subscribe(ctx context.Context, changed chan<- struct{}) 
 				return gctx.Err()
 			}
 		}
-	})
+	}))
 	err = g.Wait()
 	return heard, err
 }

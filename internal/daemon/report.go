@@ -72,7 +72,7 @@ func ReadRuns(cfg *config.Config) ([]Run, error) {
 // newRecord is the record of a run that has just begun. Lists are never null
 // in JSON.
 func newRecord() Run {
-	return Run{Errors: []string{}, Problems: []string{}, Services: []ServiceDump{}, Skipped: []api.PassedOver{}, Missed: []api.PassedOver{}}
+	return Run{Errors: []string{}, Hints: []string{}, Problems: []string{}, Services: []ServiceDump{}, Skipped: []api.PassedOver{}, Missed: []api.PassedOver{}}
 }
 
 // noteUndumped records the services that are left out, and why.
@@ -135,7 +135,7 @@ func kept(c *engine.Collection) *api.Kept {
 // report ends a run in the log and keeps its record. What others have put into
 // their errors is looked through for secrets first.
 func (r *run) report() error {
-	for _, list := range [][]string{r.record.Errors, r.record.Problems} {
+	for _, list := range [][]string{r.record.Errors, r.record.Hints, r.record.Problems} {
 		for i, text := range list {
 			list[i] = r.cfg.Scrub(text)
 		}

@@ -4,12 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime/debug"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/purser-backup/purser/dumpers"
+	"github.com/purser-backup/purser/internal/bug"
+	"github.com/purser-backup/purser/internal/hint"
 )
 
 // ErrIncomplete marks the errors of a run that went on and made a backup from
@@ -54,15 +55,9 @@ type run struct {
 // not start, with an error that wraps ErrNoGo if it was not the time for one. The error joins everything that is wrong; each error that wraps
 // ErrIncomplete is about a part that is missing while the rest is backed up.
 func (d *Daemon) Run(ctx context.Context, o RunOptions) (*Run, error) {
-	err := d.CheckTarget(ctx)
-	if err == nil && !o.Force {
-		if err := d.goNoGo(ctx); err != nil {
-			return nil, err
-		}
-	}
-	var r *run
-	if err == nil {
-		r, err = d.begin(commandRun, o)
+	r, err := d.admit(ctx, o)
+	if errors.Is(err, ErrNoGo) {
+		return nil, err
 	}
 	if err != nil {
 		d.tellNoRun(ctx, err)
@@ -75,6 +70,20 @@ func (d *Daemon) Run(ctx context.Context, o RunOptions) (*Run, error) {
 	return record, err
 }
 
+// admit begins a run if the target and whoever is asked allow it.
+func (d *Daemon) admit(ctx context.Context, o RunOptions) (r *run, err error) {
+	defer bug.Catch(&err)
+	if err := d.CheckTarget(ctx); err != nil {
+		return nil, err
+	}
+	if !o.Force {
+		if err := d.goNoGo(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return d.begin(commandRun, o)
+}
+
 // perform makes the run and gives the lock back.
 func (r *run) perform(ctx context.Context) (*Run, error) {
 	defer r.lock.unlock()
@@ -83,13 +92,7 @@ func (r *run) perform(ctx context.Context) (*Run, error) {
 
 // guarded makes the steps of a run. A bug in them ends the run, not the daemon.
 func (r *run) guarded(ctx context.Context) (err error) {
-	defer func() {
-		if bug := recover(); bug != nil {
-			r.log.Debug("panic", "value", bug, "stack", string(debug.Stack()))
-			err = withHint(fmt.Errorf("a bug in purser has ended the run: %v", bug),
-				"report it, with the log that DEBUG=true gives")
-		}
-	}()
+	defer bug.Catch(&err)
 	if err := r.steps(ctx); !errors.Is(err, errTimeUp) {
 		return err
 	}
@@ -126,12 +129,18 @@ func (d *Daemon) begin(command string, o RunOptions) (*run, error) {
 	if err != nil {
 		return nil, err
 	}
+	opened := false
+	defer func() {
+		if !opened {
+			lock.unlock()
+		}
+	}()
 	d.giveWay()
 	r := &run{Daemon: d, options: o, lock: lock}
 	if err := r.open(command); err != nil {
-		lock.unlock()
 		return nil, err
 	}
+	opened = true
 	return r, nil
 }
 
@@ -320,8 +329,9 @@ func (r *run) end(ctx context.Context, err error) (*Run, error) {
 	for _, e := range wrong {
 		r.record.Errors = append(r.record.Errors, oneLine(e))
 	}
+	r.record.Hints = hint.OfAll(join(wrong...))
 	if r.record.Result == Interrupted {
-		r.record.Errors = []string{interruptedIn(r.journal.Phase)}
+		r.record.Errors, r.record.Hints = []string{interruptedIn(r.journal.Phase)}, []string{}
 	}
 	if !r.record.Partial {
 		r.history.LastWhole = r.record.Started

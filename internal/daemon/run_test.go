@@ -30,6 +30,7 @@ type fakeEngine struct {
 	list     []discovery.Container
 	fail     map[string]string // service to the error text of its dump
 	more     map[string]string // service to what its dump has besides
+	buggy    string            // the service whose dump panics
 	hung     func()            // if not nil, a dump calls it and waits until it is cancelled
 	down     error             // the Engine can't be reached
 	leftover int               // containers of a dead run
@@ -94,6 +95,9 @@ func (f *fakeRuntime) Run(ctx context.Context, job dumpers.Job, stdout, stderr i
 	}
 	if err := f.note(ctx, "purser-"+strings.ReplaceAll(job.Service, "/", "-")); err != nil {
 		return 0, err
+	}
+	if job.Service == f.buggy {
+		panic("out of rum")
 	}
 	if f.hung != nil {
 		f.hung()

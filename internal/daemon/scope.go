@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/purser-backup/purser/discovery"
+	"github.com/purser-backup/purser/internal/bug"
 	"github.com/purser-backup/purser/internal/docker"
 )
 
@@ -60,8 +61,8 @@ func (s scoped) Changes(ctx context.Context, changed chan<- struct{}) error {
 		return s.lister.Changes(ctx, changed)
 	}
 	g, gctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return s.lister.Changes(gctx, changed) })
-	g.Go(func() error { return s.rancher.follow(gctx, changed) })
+	g.Go(bug.Guard(func() error { return s.lister.Changes(gctx, changed) }))
+	g.Go(bug.Guard(func() error { return s.rancher.follow(gctx, changed) }))
 	return g.Wait()
 }
 

@@ -1,7 +1,6 @@
 package daemon
 
 import (
-	"context"
 	"errors"
 	"log/slog"
 	"os"
@@ -108,15 +107,13 @@ func runSituations() []situation {
 			s.run(t, Failed, "connection lost")
 		}, []string{"backup failed"}, "connection lost", []string{"start", "fail"}, status("failed")},
 		{"panic in a run", func(t *testing.T, s *scene) {
-			connect := s.Daemon.connect
-			s.Daemon.connect = func(context.Context) (*dockerEngine, error) { panic("out of rum") }
-			s.run(t, Failed, "a bug in purser has ended the run: out of rum")
-			s.Daemon.connect = connect
+			s.withBug()
+			s.run(t, Failed, "a bug in purser: out of rum")
 		}, []string{"backup failed"}, "out of rum", []string{"start", "fail"}, status("failed")},
 		{"Engine away", func(t *testing.T, s *scene) {
-			s.engine.down = errors.New("no such socket")
+			s.engine.down = withHint(errors.New("no such socket"), "mount it")
 			s.run(t, Failed, "no such socket")
-		}, []string{"backup failed"}, "no such socket", []string{"start", "fail"}, "purser_docker_up 0"},
+		}, []string{"backup failed"}, "error: no such socket\r\nhint: mount it\r\n", []string{"start", "fail"}, "purser_docker_up 0"},
 		{"no match", func(t *testing.T, s *scene) {
 			s.engine.list = []discovery.Container{container("web", "nginx")}
 			s.run(t, Complete)
@@ -163,11 +160,11 @@ func otherSituations() []situation {
 		}, []string{"the daemon can't run"}, `BACKUP_CRON_SCHEDULE="whenever"`, []string{"fail", "fail"}, `purser_alert_active{kind="start"} 1`},
 		{"Engine away for long", func(t *testing.T, s *scene) {
 			s.good(t)
-			s.must(t, s.state.saveView(view{Lost: s.now(), Error: "no such socket"}))
+			s.must(t, s.state.saveView(view{Lost: s.now(), Error: "no such socket", Hints: []string{"mount it"}}))
 			s.check(t)
 			s.forward(patience)
 			s.check(t)
-		}, []string{"Docker can't be reached"}, "no such socket", nil, `purser_alert_active{kind="engine"} 1`},
+		}, []string{"Docker can't be reached"}, "hint: mount it\r\n", nil, `purser_alert_active{kind="engine"} 1`},
 		{"missed schedule", func(t *testing.T, s *scene) {
 			s.good(t)
 			s.forward(30 * time.Hour)

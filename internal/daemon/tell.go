@@ -11,6 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/purser-backup/purser/internal/api"
+	"github.com/purser-backup/purser/internal/bug"
+	"github.com/purser-backup/purser/internal/hint"
 	"github.com/purser-backup/purser/internal/notify"
 )
 
@@ -43,7 +45,13 @@ func (d *Daemon) pingStart(ctx context.Context) (wait func()) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		d.notices.ping(ctx, notify.Started, "")
+		err := bug.Guard(func() error {
+			d.notices.ping(ctx, notify.Started, "")
+			return nil
+		})()
+		if err != nil {
+			d.log.Warn("the dead man's switch could not be told", "error", err, stackOf(err))
+		}
 	}()
 	return func() { <-done }
 }
@@ -80,7 +88,7 @@ func (d *Daemon) tellNoRun(ctx context.Context, err error) {
 	}
 	record := newRecord()
 	record.Started, record.Ended, record.Result, record.Target = d.now(), d.now(), Failed, d.URL()
-	record.Errors = []string{oneLine(err)}
+	record.Errors, record.Hints = []string{oneLine(err)}, hint.OfAll(err)
 	d.tellResult(ctx, &record)
 }
 
@@ -97,7 +105,7 @@ func (d *Daemon) tellRun(ctx context.Context, r *run, err error) {
 }
 
 func (d *Daemon) tellResult(ctx context.Context, record *Run) {
-	e := &notify.Event{Kind: kindRun, Severity: severity(record.Result), Run: record, Lines: record.Lines()[1:]}
+	e := &notify.Event{Kind: kindRun, Severity: severity(record.Result), Run: record, Hints: record.Hints, Lines: record.Lines()[1:]}
 	e.Subject = "backup " + string(record.Result)
 	e.Text = upperFirst(record.Lines()[0]) + "."
 	err := d.notices.update(func(t *told) bool {
@@ -229,8 +237,12 @@ func TellStart(ctx context.Context, o Options, fault error) {
 		return
 	}
 	text := n.cfg.Scrub(oneLine(fault))
-	n.ping(ctx, notify.Failing, text)
-	n.raise(ctx, Alert{Kind: kindStart, Severity: notify.Failure, Subject: "the daemon can't run", Text: "No backups are made: " + text})
+	hints := hint.OfAll(fault)
+	for i, h := range hints {
+		hints[i] = n.cfg.Scrub(h)
+	}
+	n.ping(ctx, notify.Failing, strings.Join(append([]string{text}, hints...), "\n"))
+	n.raise(ctx, Alert{Kind: kindStart, Severity: notify.Failure, Subject: "the daemon can't run", Text: "No backups are made: " + text, Hints: hints})
 }
 
 func upperFirst(s string) string { return strings.ToUpper(s[:1]) + s[1:] }

@@ -10,6 +10,9 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"github.com/purser-backup/purser/internal/bug"
+	"github.com/purser-backup/purser/internal/hint"
 )
 
 const (
@@ -29,6 +32,7 @@ type view struct {
 	Seen     time.Time `json:"seen"`                // when the services were listed
 	Lost     time.Time `json:"lost_since,omitzero"` // since when Docker can't be reached
 	Error    string    `json:"error,omitempty"`     // why
+	Hints    []string  `json:"hints,omitempty"`     // what can be done about it
 	Services []Seen    `json:"services"`
 	Problems []Problem `json:"problems"`
 }
@@ -89,19 +93,20 @@ func (w *watcher) watch(ctx context.Context) {
 // follow subscribes, and lists the services at once and after each change,
 // until the Engine is lost. It reports whether it ever listed them.
 func (w *watcher) follow(ctx context.Context) (listed bool, err error) {
+	defer bug.Catch(&err)
 	docker, err := w.connect(ctx)
 	if err != nil {
 		return false, err
 	}
 	changed := make(chan struct{}, 1)
 	g, gctx := errgroup.WithContext(ctx)
-	g.Go(func() error {
+	g.Go(bug.Guard(func() error {
 		if err := docker.source.Changes(gctx, changed); err != nil {
 			return err
 		}
 		return errors.New("the subscription has ended")
-	})
-	g.Go(func() error {
+	}))
+	g.Go(bug.Guard(func() error {
 		for {
 			select {
 			case <-changed:
@@ -122,7 +127,7 @@ func (w *watcher) follow(ctx context.Context) (listed bool, err error) {
 			w.update(found)
 			listed = true
 		}
-	})
+	}))
 	err = g.Wait()
 	return listed, join(err, docker.close())
 }
@@ -132,10 +137,10 @@ func (w *watcher) lost(err error) {
 	first := w.view.Lost.IsZero()
 	if first {
 		w.view.Lost = w.now()
-		w.log.Warn("Docker can't be reached, trying again until it is back", "error", err)
+		w.log.Warn("Docker can't be reached, trying again until it is back", "error", err, stackOf(err))
 	}
 	if text := oneLine(err); first || text != w.view.Error {
-		w.view.Error = text
+		w.view.Error, w.view.Hints = text, hint.OfAll(err)
 		w.keep()
 	}
 }
@@ -224,6 +229,6 @@ func (d *Daemon) newWatcher() (*watcher, error) {
 	if err != nil {
 		return nil, err
 	}
-	last.Lost, last.Error = time.Time{}, ""
+	last.Lost, last.Error, last.Hints = time.Time{}, "", nil
 	return &watcher{connect: d.connect, discover: d.discover, save: d.state.saveView, now: d.now, log: d.log, view: last}, nil
 }

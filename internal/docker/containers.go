@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/purser-backup/purser/discovery"
+	"github.com/purser-backup/purser/internal/bug"
 )
 
 // inspectors is how many containers are inspected at once.
@@ -34,7 +35,7 @@ func (c *Client) Containers(ctx context.Context) ([]discovery.Container, error) 
 		if _, own := summary.Labels[discovery.LabelRole]; own {
 			continue
 		}
-		group.Go(func() error {
+		group.Go(bug.Guard(func() error {
 			found, err := c.inspect(ctx, summary.ID)
 			// Gone since it was listed.
 			if errors.Is(err, fs.ErrNotExist) {
@@ -50,7 +51,7 @@ func (c *Client) Containers(ctx context.Context) ([]discovery.Container, error) 
 			}
 			all[i] = &found
 			return nil
-		})
+		}))
 	}
 	if err := group.Wait(); err != nil {
 		return nil, err

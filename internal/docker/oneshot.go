@@ -20,6 +20,7 @@ import (
 
 	"github.com/purser-backup/purser/discovery"
 	"github.com/purser-backup/purser/dumpers"
+	"github.com/purser-backup/purser/internal/bug"
 )
 
 // oneShot is a created container that runs once.
@@ -192,8 +193,10 @@ func (o *oneShot) run(ctx context.Context, stdout, stderr io.Writer) (int, error
 	exited, failed := o.client.api.ContainerWait(ctx, o.id, container.WaitConditionNextExit)
 	copied := make(chan error, 1)
 	go func() {
-		_, err := stdcopy.StdCopy(stdout, stderr, stream.Reader)
-		copied <- err
+		copied <- bug.Guard(func() error {
+			_, err := stdcopy.StdCopy(stdout, stderr, stream.Reader)
+			return err
+		})()
 	}()
 	err = o.start(ctx)
 	if err != nil {

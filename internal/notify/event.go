@@ -23,7 +23,8 @@ type Event struct {
 	Changed  bool      // a run ended otherwise than the last one; something began or ended to be wrong
 	Subject  string    // a few words for the title
 	Text     string    // one or two sentences
-	Lines    []string  // the details, for a run its report
+	Lines    []string  // the details, for a run its report; hints among them
+	Hints    []string  // what can be done about it
 	Instance string    // whose event it is
 	Host     string    // name of the host, or of the container
 	Target   string    // without its password

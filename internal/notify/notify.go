@@ -14,6 +14,7 @@ import (
 	"github.com/nicholas-fedor/shoutrrr/pkg/router"
 	"github.com/nicholas-fedor/shoutrrr/pkg/types"
 
+	"github.com/purser-backup/purser/internal/bug"
 	"github.com/purser-backup/purser/internal/secret"
 )
 
@@ -127,7 +128,9 @@ func (s *Sender) Send(ctx context.Context, m Message) []Undelivered {
 	errs := make([]error, len(s.services))
 	for i, t := range s.services {
 		wg.Go(func() {
-			errs[i] = again(ctx, s.pauses, func() error { return t.send(ctx, m) })
+			errs[i] = bug.Guard(func() error {
+				return again(ctx, s.pauses, func() error { return t.send(ctx, m) })
+			})()
 		})
 	}
 	wg.Wait()
@@ -153,7 +156,7 @@ func (s *Sender) SendTo(ctx context.Context, name string, m Message) error {
 
 func (t service) send(ctx context.Context, m Message) error {
 	done := make(chan error, 1)
-	go func() { done <- t.deliver(m) }()
+	go func() { done <- t.clean(bug.Guard(func() error { return t.deliver(m) })()) }()
 	select {
 	case err := <-done:
 		return err

@@ -38,7 +38,7 @@ func sender(t *testing.T, o notify.Options) *notify.Sender {
 
 func event() *notify.Event {
 	return &notify.Event{
-		Kind: "run", Severity: notify.Failure, Subject: "backup failed", Text: "Run failed: geheim.", Lines: []string{"one", "two"},
+		Kind: "run", Severity: notify.Failure, Subject: "backup failed", Text: "Run failed: geheim.", Lines: []string{"one", "two"}, Hints: []string{"log in as geheim"},
 		Instance: "nas", Host: "h", Target: "file:///target/", Time: time.Date(2026, 5, 20, 10, 0, 0, 0, time.UTC),
 		Run: &api.Run{Result: api.Failed},
 	}
@@ -145,6 +145,7 @@ func TestTemplates(t *testing.T) {
 		{"{{ .Severity }}\n{{ .Kind }}", "{{ size 2048 }}", "failure run|2.00 KiB"},
 		{"x", `{{ with .Run }}{{ .Result }} {{ join $.Lines "," }}{{ end }}`, "x|failed one,two"},
 		{"x", "{{ json .Lines }} {{ time .Time }} {{ duration 5 }}", `x|["one","two"] 2026-05-20T10:00:00Z 0s`},
+		{"x", `{{ range .Hints }}{{ . }}{{ end }}`, "x|log in as [redacted]"},
 		{"{{ .Text }}", "x", "Run failed: [redacted].|x"},
 		{"{{", "x", "error: template DIR/title.tmpl: template: title.tmpl:1: unclosed action"},
 		{"x", "{{ .Nothing }}", "error: template DIR/body.tmpl: template: body.tmpl:1:3: executing"},

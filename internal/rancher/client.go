@@ -17,6 +17,7 @@ import (
 
 	"github.com/rancher/go-rancher/v2"
 
+	"github.com/purser-backup/purser/internal/bug"
 	"github.com/purser-backup/purser/internal/secret"
 )
 
@@ -216,7 +217,7 @@ func once[T any](ctx context.Context, call func(into *T) error) (T, error) {
 	done := make(chan result, 1)
 	go func() {
 		var r result
-		r.err = call(&r.value)
+		r.err = bug.Guard(func() error { return call(&r.value) })()
 		done <- r
 	}()
 	select {

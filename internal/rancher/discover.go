@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/purser-backup/purser/discovery"
+	"github.com/purser-backup/purser/internal/bug"
 )
 
 // The types of the API that are asked for.
@@ -150,25 +151,25 @@ func (c *Client) environment(ctx context.Context) (*environment, error) {
 	var stacks []stack
 	var hosts []host
 	group, gctx := errgroup.WithContext(ctx)
-	group.Go(func() (err error) {
+	group.Go(bug.Guard(func() (err error) {
 		env.services, err = list[service](gctx, c, kindService, nil)
 		return err
-	})
-	group.Go(func() (err error) {
+	}))
+	group.Go(bug.Guard(func() (err error) {
 		env.containers, err = list[container](gctx, c, kindContainer, map[string]any{"state": "running"})
 		return err
-	})
-	group.Go(func() (err error) {
+	}))
+	group.Go(bug.Guard(func() (err error) {
 		stacks, err = list[stack](gctx, c, kindStack, nil)
 		return err
-	})
-	group.Go(func() (err error) {
+	}))
+	group.Go(bug.Guard(func() (err error) {
 		// Only for their names and addresses; a key may not see them.
 		if c.api.Types[kindHost].Links[client.COLLECTION] != "" {
 			hosts, err = list[host](gctx, c, kindHost, nil)
 		}
 		return err
-	})
+	}))
 	if err := group.Wait(); err != nil {
 		return nil, err
 	}

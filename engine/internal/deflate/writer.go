@@ -12,6 +12,8 @@ import (
 	"sync"
 
 	"github.com/klauspost/compress/flate"
+
+	"github.com/purser-backup/purser/internal/bug"
 )
 
 const (
@@ -91,7 +93,7 @@ func (z *Writer) start() error {
 	_, _ = z.sum.Write(plain) // a hash returns no error
 	z.size += uint32(len(plain))
 	z.tailLen = copy(z.tail[:], b.in[max(len(b.in)-window, 0):])
-	go b.run()
+	go func() { b.done <- bug.Guard(b.compress)() }()
 	z.pending = append(z.pending, b)
 	if len(z.pending) > z.pool.workers {
 		return z.next()
@@ -160,8 +162,6 @@ func (p *Pool) block(tail []byte) *block {
 }
 
 func (b *block) room() int { return blockSize - (len(b.in) - b.known) }
-
-func (b *block) run() { b.done <- b.compress() }
 
 // compress fills out. The parts of in that don't become smaller are stored,
 // those between them compressed together.

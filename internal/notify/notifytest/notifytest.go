@@ -150,6 +150,13 @@ func (s *SMTP) Take() []Mail {
 	return list
 }
 
+// Count tells how many mails have come since the last Take.
+func (s *SMTP) Count() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.mails)
+}
+
 // URL is the one that shoutrrr needs to send mail here.
 func (s *SMTP) URL() string {
 	return "smtp://" + s.Addr + "/?from=purser@example.org&to=admin@example.org&usestarttls=no&encryption=none&auth=none"
@@ -204,4 +211,11 @@ func (h *HTTP) Take() []Request {
 	list := h.requests
 	h.requests = nil
 	return list
+}
+
+// Count tells how many requests have come since the last Take.
+func (h *HTTP) Count() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return len(h.requests)
 }

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/purser-backup/purser/engine/storage/driver"
+	"github.com/purser-backup/purser/internal/bug"
 )
 
 const (
@@ -195,25 +196,29 @@ func (l *line) connect(ctx context.Context) (*wire, error) {
 	l.wire = w
 	l.work.Go(func() {
 		defer close(w.ended)
-		_ = client.Wait() // the calls under way tell why it ended
+		_ = bug.Guard(client.Wait)() // the calls under way tell why it ended
 	})
-	l.work.Go(w.keepAlive)
+	l.work.Go(func() {
+		if bug.Guard(w.keepAlive)() != nil {
+			_ = w.conn.Close() // which ends the calls that wait on it
+		}
+	})
 	return w, nil
 }
 
 // keepAlive asks the server for a sign of life now and then. Without one the
 // connection's own time limit ends it, and so the calls that wait on it.
-func (w *wire) keepAlive() {
+func (w *wire) keepAlive() error {
 	tick := time.NewTicker(keepalive)
 	defer tick.Stop()
 	for {
 		select {
 		case <-tick.C:
 			if _, _, err := w.client.SendRequest("keepalive@openssh.com", true, nil); err != nil {
-				return
+				return err
 			}
 		case <-w.ended:
-			return
+			return nil
 		}
 	}
 }
