@@ -67,4 +67,6 @@ func (r aged) selects(points []time.Time, now time.Time) []int {
 	return list
 }
 
-func (r aged) reason() string { return fmt.Sprintf("it is younger than %s", count(r.n, string(r.unit))) }
+func (r aged) reason() string {
+	return fmt.Sprintf("it is younger than %s", count(r.n, string(r.unit)))
+}
