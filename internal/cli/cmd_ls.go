@@ -43,7 +43,11 @@ func runLs(ctx context.Context, inv *invocation) error {
 	if o.Time, err = inv.pointInTime(); err != nil {
 		return err
 	}
-	if err = inv.chooseProfile(ctx, o.Time); err != nil {
+	return inv.learning(ctx, func() error { return inv.list(ctx, o) })
+}
+
+func (inv *invocation) list(ctx context.Context, o engine.FilesOptions) error {
+	if err := inv.chooseProfile(ctx, o.Time); err != nil {
 		return err
 	}
 	repo, err := inv.openReadable(ctx)

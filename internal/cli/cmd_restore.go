@@ -52,14 +52,19 @@ To load a database dump after it, see the README.
 	}
 }
 
-func runRestore(ctx context.Context, inv *invocation) (err error) {
+func runRestore(ctx context.Context, inv *invocation) error {
 	f := &inv.flags
+	var err error
 	o := engine.RestoreOptions{
 		Path: cleanPath(f.path), Damaged: f.ignoreErrors, Overwrite: f.force, NumericOwner: f.numericOwner, NoOwner: f.noOwner,
 	}
 	if o.Time, err = inv.pointInTime(); err != nil {
 		return err
 	}
+	return inv.learning(ctx, func() error { return inv.restore(ctx, o) })
+}
+
+func (inv *invocation) restore(ctx context.Context, o engine.RestoreOptions) (err error) {
 	if err = inv.chooseProfile(ctx, o.Time); err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"time"
@@ -69,26 +70,42 @@ type setChain struct {
 	Sets    []set  `json:"sets"`
 }
 
+func (l *setList) isEmpty() bool { return len(l.Chains)+len(l.Incomplete)+len(l.Orphans) == 0 }
+
 func runSets(ctx context.Context, inv *invocation) error {
 	all := setList{Chains: []setChain{}, Incomplete: []set{}, Orphans: []set{}}
-	err := inv.eachProfile(func() error {
-		one, err := inv.listSets(ctx)
-		if err != nil {
-			return err
-		}
-		if !inv.json() {
-			return join(inv.heading(), inv.writeSets(one))
-		}
-		all.Chains = append(all.Chains, one.Chains...)
-		all.Incomplete = append(all.Incomplete, one.Incomplete...)
-		all.Orphans = append(all.Orphans, one.Orphans...)
-		return nil
+	err := inv.learning(ctx, func() error {
+		return inv.eachProfile(func() error { return inv.addSets(ctx, &all) })
 	})
-	if err != nil || !inv.json() {
+	if err != nil && !errors.Is(err, engine.ErrNoBackup) {
 		return err
 	}
 	all.URL = inv.url()
-	return writeJSON(inv.stdout, all)
+	switch {
+	case inv.json():
+		return writeJSON(inv.stdout, all)
+	case err != nil: // that there is none
+		return inv.writeSets(all)
+	}
+	return nil
+}
+
+// addSets shows the sets of one repository, or adds them to the list for JSON. An
+// empty one without a profile is no backup.
+func (inv *invocation) addSets(ctx context.Context, all *setList) error {
+	one, err := inv.listSets(ctx)
+	switch {
+	case err != nil:
+		return err
+	case one.isEmpty() && inv.cfg.Profile == "":
+		return engine.ErrNoBackup
+	case !inv.json():
+		return join(inv.heading(), inv.writeSets(one))
+	}
+	all.Chains = append(all.Chains, one.Chains...)
+	all.Incomplete = append(all.Incomplete, one.Incomplete...)
+	all.Orphans = append(all.Orphans, one.Orphans...)
+	return nil
 }
 
 // listSets asks one repository.
@@ -117,7 +134,7 @@ func (inv *invocation) listSets(ctx context.Context) (list setList, err error) {
 }
 
 func (inv *invocation) writeSets(list setList) error {
-	if len(list.Chains)+len(list.Incomplete)+len(list.Orphans) == 0 {
+	if list.isEmpty() {
 		_, err := fmt.Fprintf(inv.stdout, "no backup in %s\n", inv.url())
 		return err
 	}

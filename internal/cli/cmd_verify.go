@@ -45,20 +45,22 @@ func runVerify(ctx context.Context, inv *invocation) error {
 	}
 	all := verification{Damage: []damage{}, Differences: []string{}}
 	whole, empty := true, &skipEmpty{}
-	err = empty.end(inv.eachProfile(func() error {
-		res, err := inv.verify(ctx, at)
-		if err = empty.pass(err); err != nil || res == nil {
-			whole = whole && err == nil
-			return err
-		}
-		whole = whole && len(res.Damage) == 0
-		if inv.json() {
-			all.add(inv.cfg.Profile, *res, inv.location())
-		} else {
-			err = join(inv.heading(), inv.writeVerification(*res))
-		}
-		return join(err, verdict(*res))
-	}))
+	err = inv.learning(ctx, func() error {
+		return empty.end(inv.eachProfile(func() error {
+			res, err := inv.verify(ctx, at)
+			if err = empty.pass(err); err != nil || res == nil {
+				whole = whole && err == nil
+				return err
+			}
+			whole = whole && len(res.Damage) == 0
+			if inv.json() {
+				all.add(inv.cfg.Profile, *res, inv.location())
+			} else {
+				err = join(inv.heading(), inv.writeVerification(*res))
+			}
+			return join(err, verdict(*res))
+		}))
+	})
 	if !empty.found {
 		return err
 	}

@@ -59,6 +59,25 @@ func (inv *invocation) chooseProfile(ctx context.Context, t time.Time) error {
 	return nil
 }
 
+// learning calls do again with the profiles that the target tells of, if it has
+// found no backup and no profile is configured or named.
+func (inv *invocation) learning(ctx context.Context, do func() error) error {
+	err := do()
+	if !errors.Is(err, engine.ErrNoBackup) || len(inv.cfg.Profiles) > 0 || inv.cfg.Profile != "" {
+		return err
+	}
+	o, bad := inv.options(quiet)
+	if bad != nil {
+		return err
+	}
+	cfg, bad := daemon.TargetProfiles(ctx, o)
+	if bad != nil || len(cfg.Profiles) == 0 {
+		return err // that tells more
+	}
+	inv.cfg = cfg
+	return do()
+}
+
 // eachProfile calls do with the configuration of each profile in turn, or of the
 // one that was named. Without profiles it calls do once.
 func (inv *invocation) eachProfile(do func() error) error {

@@ -89,6 +89,41 @@ func TestRestoreOfProfiles(t *testing.T) {
 	b.bad(2, "error: --profile: \"../x\" is no name of a profile\nhint: it is the name of a directory below the target\n", "ls", "--profile", "../x")
 }
 
+// After a good run the target tells which profiles it has: a restore needs
+// nothing but the URL and the key.
+func TestTargetTellsOfItsProfiles(t *testing.T) {
+	b := newBench(t, local, "PASSPHRASE=open sesame", "BACKUP_RETENTION=daily;30, hourly;48", "BACKUP_MODULE_DATABASE=false")
+	b.write("source/a", "one\n")
+	b.good("run")
+	b.write("source/a", "two\n")
+	b.good("run", "--profile", "hourly")
+	fresh := newBench(t, "BACKUP_DUPLICITY_URL=file://"+filepath.Join(b.root, "target"), "PASSPHRASE=open sesame")
+	for profile, want := range map[string]string{"": "two\n", "daily": "one\n"} {
+		out := filepath.Join(t.TempDir(), "restored")
+		fresh.good("restore", out, "--profile", profile)
+		if text, err := os.ReadFile(filepath.Join(out, "a")); err != nil || string(text) != want {
+			t.Errorf("profile %q: %q, %v, want %q", profile, text, err, want)
+		}
+	}
+	if got := fresh.good("ls", "a"); !strings.Contains(got, "4 B") {
+		t.Errorf("ls: %s", got)
+	}
+	for _, args := range [][]string{{"sets"}, {"verify"}, {"status", "--url", "file://" + filepath.Join(b.root, "target")}} {
+		got := fresh.good(args...)
+		if !strings.Contains(got, "daily") || !strings.Contains(got, "hourly") {
+			t.Errorf("%s: %s", args, got)
+		}
+	}
+	if got := fresh.good("prune"); !strings.HasPrefix(got, "no backup in file://") {
+		t.Errorf("prune without settings: %s", got)
+	}
+	// What is there by itself is not passed over.
+	if err := os.WriteFile(filepath.Join(b.root, "target", "purser-status.json"), []byte("{"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	fresh.bad(10, "error: no backup found in file://"+filepath.Join(b.root, "target")+"/\nhint: check the URL and the target path; `purser sets` lists what is there\n", "ls")
+}
+
 // Each profile is pruned by its own retention.
 func TestPruneOfProfiles(t *testing.T) {
 	b := profileBench(t)

@@ -27,21 +27,23 @@ type targetStatus struct {
 // need not be the one that backs up to it.
 func runTargetStatus(ctx context.Context, inv *invocation) error {
 	all, empty := []*targetStatus{}, &skipEmpty{}
-	err := empty.end(inv.eachProfile(func() error {
-		repo, err := inv.openRepository(ctx)
-		if err != nil {
-			return err
-		}
-		s, err := inv.askTarget(ctx, repo)
-		if err = empty.pass(join(err, repo.Close())); err != nil || s == nil {
-			return err
-		}
-		all = append(all, s)
-		if inv.json() {
-			return nil
-		}
-		return writeTargetStatus(inv.stdout, s, inv.now().In(inv.location()))
-	}))
+	err := inv.learning(ctx, func() error {
+		return empty.end(inv.eachProfile(func() error {
+			repo, err := inv.openRepository(ctx)
+			if err != nil {
+				return err
+			}
+			s, err := inv.askTarget(ctx, repo)
+			if err = empty.pass(join(err, repo.Close())); err != nil || s == nil {
+				return err
+			}
+			all = append(all, s)
+			if inv.json() {
+				return nil
+			}
+			return writeTargetStatus(inv.stdout, s, inv.now().In(inv.location()))
+		}))
+	})
 	switch {
 	case err != nil || !inv.json():
 		return err

@@ -63,6 +63,18 @@ func (c *Config) Reading(name string) (*Config, error) {
 	return c.below(strings.ToLower(name)), nil
 }
 
+// WithProfiles gives the configuration with profiles of which only the names are
+// known: they can be read, not backed up. Names that none can have are left out.
+func (c *Config) WithProfiles(names []string) *Config {
+	own := *c
+	for _, name := range names {
+		if checkProfileName(name) == nil {
+			own.Profiles = append(own.Profiles, Profile{Name: strings.ToLower(name)})
+		}
+	}
+	return &own
+}
+
 // below is the configuration with the directory of a profile as its target.
 func (c *Config) below(name string) *Config {
 	own := *c

@@ -40,7 +40,11 @@ type after func(context.Context, place, *engine.Repository) error
 // that is due.
 func (r *run) backup(ctx context.Context, full bool, then after) error {
 	if len(r.cfg.Profiles) > 0 {
-		return r.backupProfiles(ctx, r.dueProfiles(), full, then)
+		err := r.backupProfiles(ctx, r.dueProfiles(), full, then)
+		if err == nil && then != nil && len(r.missing) == 0 {
+			r.nameProfiles(ctx)
+		}
+		return err
 	}
 	return r.backupTo(ctx, place{opt: r.opt}, full, then)
 }

@@ -156,6 +156,33 @@ func (r *run) backupProfile(ctx context.Context, p config.Profile, full bool, th
 	return err
 }
 
+// nameProfiles lets the target tell other machines which directories it has. The
+// run is good without it, too.
+func (r *run) nameProfiles(ctx context.Context) {
+	f := engine.Freshness{Run: r.now(), Next: r.cfg.Schedule.Next(r.now())}
+	for _, p := range r.cfg.Profiles {
+		f.Profiles = append(f.Profiles, p.Name)
+	}
+	repo, err := OpenRepository(ctx, r.opt)
+	if err == nil {
+		err = join(repo.NoteFreshness(ctx, f), repo.Close())
+	}
+	if err != nil {
+		r.log.Warn("the target can't tell other machines of its profiles", "error", err)
+	}
+}
+
+// TargetProfiles gives the configuration with the profiles that the target tells
+// of, for reading. It is the same one if there are none.
+func TargetProfiles(ctx context.Context, o Options) (*config.Config, error) {
+	repo, err := OpenRepository(ctx, o)
+	if err != nil {
+		return o.Config, err
+	}
+	f, _, err := repo.Freshness(ctx)
+	return o.Config.WithProfiles(f.Profiles), join(err, repo.Close())
+}
+
 // leaveProfiles carries profiles to the next run.
 func (r *run) leaveProfiles(profiles []config.Profile, cause error) error {
 	r.jobs.Profiles = nil
