@@ -19,6 +19,9 @@ type Freshness struct {
 	Run  time.Time // when the run ended
 	Set  time.Time // the newest set then
 	Next time.Time // when the next run is due, zero if that is unknown
+	// Profiles names the directories of the target that hold a repository each,
+	// where it holds none itself.
+	Profiles []string
 }
 
 // freshnessRecord is the object. It has nothing in it that a lease or the
@@ -29,6 +32,8 @@ type freshnessRecord struct {
 	Run     time.Time `json:"last_good_run"`
 	Set     time.Time `json:"newest_set,omitzero"`
 	Next    time.Time `json:"next_run,omitzero"`
+
+	Profiles []string `json:"profiles,omitempty"`
 }
 
 const (
@@ -41,7 +46,7 @@ func (r *Repository) freshnessKey() string { return r.opt.Prefixes.All + freshne
 // NoteFreshness writes what the target is to tell, under a name that duplicity
 // ignores. The host is this repository's.
 func (r *Repository) NoteFreshness(ctx context.Context, f Freshness) error {
-	b, err := json.Marshal(freshnessRecord{freshnessVersion, r.opt.Hostname, f.Run.UTC(), utc(f.Set), utc(f.Next)})
+	b, err := json.Marshal(freshnessRecord{freshnessVersion, r.opt.Hostname, f.Run.UTC(), utc(f.Set), utc(f.Next), f.Profiles})
 	if err != nil {
 		return fmt.Errorf("write the status on the target: %w", err)
 	}
@@ -80,5 +85,5 @@ func (r *Repository) Freshness(ctx context.Context) (f Freshness, found bool, er
 		return Freshness{}, false, withHint(fmt.Errorf("read %s in %s: %w", r.freshnessKey(), r.store.URL(), err),
 			"the backups don't depend on it, and the next good run writes it anew; `purser sets` tells what is there")
 	}
-	return Freshness{Host: rec.Host, Run: rec.Run, Set: rec.Set, Next: rec.Next}, true, nil
+	return Freshness{Host: rec.Host, Run: rec.Run, Set: rec.Set, Next: rec.Next, Profiles: rec.Profiles}, true, nil
 }

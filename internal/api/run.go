@@ -39,6 +39,19 @@ type Run struct {
 	Backup   *Backup       `json:"backup"`      // null if nothing was backed up
 	Prune    *Pruning      `json:"prune"`       // null if the run did not come to it, or it failed
 	Kept     *Kept         `json:"kept"`        // null as prune is
+	// Profiles has what was done for each profile that was due. Backup is then
+	// the last of theirs, and prune and kept are sums.
+	Profiles []ProfileRun `json:"profiles,omitempty"`
+}
+
+// ProfileRun is what a run did for one profile.
+type ProfileRun struct {
+	Profile string   `json:"profile"`
+	Target  string   `json:"target"` // without its password
+	Backup  *Backup  `json:"backup"`
+	Prune   *Pruning `json:"prune"`
+	Kept    *Kept    `json:"kept"`
+	Error   string   `json:"error,omitempty"`
 }
 
 // PassedOver is a service that a run does not dump, and why.

@@ -26,7 +26,12 @@ func (r *Run) Lines() []string {
 	}
 	lines = append(lines, passedOver("skipped by label", r.Skipped)...)
 	lines = append(lines, passedOver("not covered", r.Missed)...)
-	if r.Backup != nil {
+	for _, p := range r.Profiles {
+		if p.Backup != nil {
+			lines = append(lines, p.Profile+": "+p.Backup.line(p.Target))
+		}
+	}
+	if r.Backup != nil && len(r.Profiles) == 0 {
 		lines = append(lines, r.Backup.line(r.Target))
 	}
 	if p := r.Prune; p != nil && p.Sets > 0 {

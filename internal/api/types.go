@@ -74,7 +74,8 @@ type Sets struct {
 
 // Chain is a full set and the increments that build on it.
 type Chain struct {
-	Sets []Set `json:"sets"`
+	Profile string `json:"profile,omitempty"` // where there are profiles
+	Sets    []Set  `json:"sets"`
 }
 
 // Set is one set.

@@ -11,7 +11,7 @@ import (
 
 func backupCommand() *command {
 	return &command{
-		name: "backup", args: "[--full]",
+		name: "backup", args: "[--full] [--profile NAME]",
 		summary: "back up the source path, without dumping",
 		example: "purser backup --full",
 		help: `Stores what lies below the source path as a new set: an increment, or a full one when
@@ -19,12 +19,15 @@ there is none, or when the newest full one is older than
 BACKUP_DUPLICITY_FULL_IF_OLDER_THAN. Docker is not needed.
 
   --full   a full set in any case
-
+` + profileHelp + `
 With --output json: {kind, time, ended, volumes, bytes, encrypted, files, new, changed,
 deleted, source_bytes, uploaded_bytes, unreadable}.
 ` + exitHelp(exitIncomplete, exitLocked, exitWrongKey),
-		flags: func(fs *flag.FlagSet, f *commandFlags) { fs.BoolVar(&f.full, "full", false, "") },
-		run:   runBackup,
+		flags: func(fs *flag.FlagSet, f *commandFlags) {
+			fs.BoolVar(&f.full, "full", false, "")
+			profileFlag(fs, f)
+		},
+		run: runBackup,
 	}
 }
 
@@ -33,7 +36,7 @@ func runBackup(ctx context.Context, inv *invocation) error {
 	if err != nil {
 		return err
 	}
-	b, err := d.Backup(ctx, inv.flags.full)
+	b, err := d.Backup(ctx, inv.flags.full, inv.flags.profile)
 	if b == nil {
 		return err
 	}

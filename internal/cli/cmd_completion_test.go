@@ -29,7 +29,7 @@ printf '%s\n' "${COMPREPLY[@]}"`
 		"purser --url file:///x --output json back":   "backup",
 		"purser backup --f":                           "--full",
 		"purser --url=file:///x backup --f":           "--full",
-		"purser restore --time 3D --p":                "--path",
+		"purser restore --time 3D --p":                "--path --profile",
 		"purser restore --data":                       "",
 		"purser verify --data --ti":                   "--time",
 		"purser prune --keep":                         "--keep-full --keep-incremental-of",
@@ -40,7 +40,7 @@ printf '%s\n' "${COMPREPLY[@]}"`
 		"purser sets --log-level w":                   "warn",
 		"purser help conf":                            "config",
 		"purser completion ":                          "bash",
-		"purser run --":                               "--archive-dir --dry-run --force --help --log-level --output --source --url",
+		"purser run --":                               "--archive-dir --dry-run --force --help --log-level --output --profile --source --url",
 		"purser sets x":                               "",
 		"purser --archive-dir /somewhere --log-level": "--log-level",
 	} {

@@ -10,7 +10,7 @@ import (
 
 func loadCommand() *command {
 	return &command{
-		name: "load", args: "[--time T] [--to CONTAINER] [--force] STACK/SERVICE", min: 1, max: 1,
+		name: "load", args: "[--time T] [--profile NAME] [--to CONTAINER] [--force] STACK/SERVICE", min: 1, max: 1,
 		summary: "load a service's dump from the backup into a running service",
 		example: `purser load shop/postgres
 purser load --time 3D --to shop-postgres-new-1 shop/postgres`,
@@ -21,7 +21,7 @@ the first error ends it, and what was loaded until then stays.
   --time T          the newest backup at or before T (default: the newest of all)
   --to CONTAINER    load into this container or STACK/SERVICE instead
   --force           replace what the service holds, also by a dump of a newer server
-
+` + profileReadHelp + `
 T is a time as for restore. A recipe of your own takes part if it has "load", see the README.
 
 With --output json: {service, into, time, started, ended, files, bytes, summary}.
@@ -30,6 +30,7 @@ With --output json: {service, into, time, started, ended, files, bytes, summary}
 			fs.StringVar(&f.time, "time", "", "")
 			fs.StringVar(&f.to, "to", "", "")
 			fs.BoolVar(&f.force, "force", false, "")
+			profileFlag(fs, f)
 		},
 		run: runLoad,
 	}
@@ -37,7 +38,7 @@ With --output json: {service, into, time, started, ended, files, bytes, summary}
 
 func runLoad(ctx context.Context, inv *invocation) error {
 	f := &inv.flags
-	o := daemon.LoadOptions{Service: inv.args[0], Into: f.to, Force: f.force}
+	o := daemon.LoadOptions{Service: inv.args[0], Into: f.to, Force: f.force, Profile: f.profile}
 	var err error
 	if o.Time, err = inv.pointInTime(); err != nil {
 		return err

@@ -16,18 +16,21 @@ import (
 
 func lsCommand() *command {
 	return &command{
-		name: "ls", args: "[--time T] [PATH]", max: 1,
+		name: "ls", args: "[--time T] [--profile NAME] [PATH]", max: 1,
 		summary: "list the files in a backup",
 		example: "purser ls --time 2026-05-20 dump/shop",
 		help: `Lists everything in the newest backup, or what is at and below PATH.
 
   --time T   the newest backup at or before T; written as for purser restore
-
+` + profileReadHelp + `
 With --output json the result is a list of {path, type, mode, uid, gid, user, group,
 mtime, size, target}; size is null where the archive doesn't tell it.
 ` + exitHelp(exitNoBackup, exitWrongKey, exitDamage),
-		flags: func(fs *flag.FlagSet, f *commandFlags) { fs.StringVar(&f.time, "time", "", "") },
-		run:   runLs,
+		flags: func(fs *flag.FlagSet, f *commandFlags) {
+			fs.StringVar(&f.time, "time", "", "")
+			profileFlag(fs, f)
+		},
+		run: runLs,
 	}
 }
 
@@ -38,6 +41,13 @@ func runLs(ctx context.Context, inv *invocation) error {
 	}
 	var err error
 	if o.Time, err = inv.pointInTime(); err != nil {
+		return err
+	}
+	return inv.learning(ctx, func() error { return inv.list(ctx, o) })
+}
+
+func (inv *invocation) list(ctx context.Context, o engine.FilesOptions) error {
+	if err := inv.chooseProfile(ctx, o.Time); err != nil {
 		return err
 	}
 	repo, err := inv.openReadable(ctx)

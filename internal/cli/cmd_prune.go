@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"strconv"
+	"time"
 
 	"github.com/purser-backup/purser/internal/daemon"
 	"github.com/purser-backup/purser/internal/retention"
@@ -13,7 +14,7 @@ import (
 
 func pruneCommand() *command {
 	return &command{
-		name: "prune", args: "[POLICY ...] [--execute]",
+		name: "prune", args: "[POLICY ...] [--profile NAME] [--execute]",
 		summary: "show which sets retention deletes, and delete them with --execute",
 		example: `purser prune --older-than 6M
 purser prune --keep-full 3 --keep-incremental-of 1 --execute`,
@@ -30,6 +31,7 @@ if any of the first three below deletes it, but never if the rules select it.
   --retention RULES         keep what any of the rules selects, as BACKUP_RETENTION:
                             "last 5 days, earliest of month", "daily 7, weekly 4, monthly 12",
                             "daily;30, hourly;48", "last 10 snapshots"
+  --profile NAME            only this profile (default: each, by its own settings)
   --execute                 delete; without it nothing is changed
 
 The newest chain is always kept. So are the newest BACKUP_RETENTION_MIN sets, those that
@@ -49,6 +51,7 @@ but a set that builds on them; deleted is null unless executed.
 			fs.Func("keep-full", "", chains(&f.keepFull))
 			fs.Func("keep-incremental-of", "", chains(&f.keepIncrementalOf))
 			fs.BoolVar(&f.execute, "execute", false, "")
+			profileFlag(fs, f)
 		},
 		run: runPrune,
 	}
@@ -71,39 +74,78 @@ func runPrune(ctx context.Context, inv *invocation) error {
 	if p.OlderThan, err = inv.parseTime("--older-than", f.olderThan); err != nil {
 		return err
 	}
-	o, err := inv.options(talkative)
-	if err != nil {
+	if err = inv.checkProfile(); err != nil {
 		return err
 	}
-	done, err := daemon.Prune(ctx, o, p)
-	return join(err, inv.writePruned(done, err))
+	return inv.pruneEach(func(o daemon.Options) (daemon.Pruned, error) { return daemon.Prune(ctx, o, p) })
+}
+
+// checkProfile refuses to prune a profile whose retention nobody has said, since
+// that of others would apply.
+func (inv *invocation) checkProfile() error {
+	cfg, err := inv.config()
+	f := &inv.flags
+	policy := f.olderThan != "" || f.keepFull > 0 || f.keepIncrementalOf > 0 || !f.retention.IsZero()
+	if err != nil || f.profile == "" || policy || len(cfg.Profiles) == 0 {
+		return err
+	}
+	if _, ok := cfg.Find(f.profile); !ok {
+		return usagef("say with a policy what of it is kept, such as --retention", "no profile %q is configured", f.profile)
+	}
+	return nil
+}
+
+// pruneEach prunes, or cleans up, each profile, and tells of it.
+func (inv *invocation) pruneEach(prune func(daemon.Options) (daemon.Pruned, error)) error {
+	all := prunedSets{Sets: []decidedSet{}}
+	err := inv.eachProfile(func() error {
+		o, err := inv.options(talkative)
+		if err != nil {
+			return err
+		}
+		p, err := prune(o)
+		if err != nil && p.Plan == nil {
+			return err // it says all
+		}
+		if inv.json() {
+			all.add(p, inv.cfg.Profile, inv.location())
+			return err
+		}
+		if bad := inv.heading(); bad != nil {
+			return join(err, bad)
+		}
+		return join(err, inv.writePlan(p, err))
+	})
+	if !inv.json() || err != nil && len(all.Sets) == 0 {
+		return err
+	}
+	all.URL = inv.url()
+	return join(err, writeJSON(inv.stdout, all))
 }
 
 func cleanupCommand() *command {
 	return &command{
-		name: "cleanup", args: "[--execute]",
+		name: "cleanup", args: "[--profile NAME] [--execute]",
 		summary: "show what no restore can use, and delete it with --execute",
 		example: `purser cleanup
 purser cleanup --execute`,
 		help: `Finds sets without a manifest, which an interrupted backup has left, and increments whose
 predecessor is missing. Objects of other programs are never touched.
 
-  --execute   delete; without it nothing is changed
-
+  --execute        delete; without it nothing is changed
+` + profileEachHelp + `
 The next backup continues or clears away what a backup of this purser has left by itself.
 Make sure that nobody else is writing to the target: a set that is under way has no
 manifest yet, and looks like one that was interrupted.
 
 With --output json: as from purser prune.
 ` + exitHelp(exitLocked),
-		flags: func(fs *flag.FlagSet, f *commandFlags) { fs.BoolVar(&f.execute, "execute", false, "") },
+		flags: func(fs *flag.FlagSet, f *commandFlags) {
+			fs.BoolVar(&f.execute, "execute", false, "")
+			profileFlag(fs, f)
+		},
 		run: func(ctx context.Context, inv *invocation) error {
-			o, err := inv.options(talkative)
-			if err != nil {
-				return err
-			}
-			done, err := daemon.Cleanup(ctx, o, inv.flags.execute)
-			return join(err, inv.writePruned(done, err))
+			return inv.pruneEach(func(o daemon.Options) (daemon.Pruned, error) { return daemon.Cleanup(ctx, o, inv.flags.execute) })
 		},
 	}
 }
@@ -122,29 +164,30 @@ type deletedSets struct {
 	Bytes   int64 `json:"bytes"`
 }
 
-// writePruned prints a plan and what became of it. Where it was not even made,
-// the error says all.
-func (inv *invocation) writePruned(p daemon.Pruned, failed error) error {
-	if failed != nil && p.Plan == nil {
-		return nil
-	}
-	if !inv.json() {
-		return inv.writePlan(p, failed)
-	}
-	sets := []decidedSet{}
+// prunedSets is what becomes of all sets, in the JSON output.
+type prunedSets struct {
+	URL      string       `json:"url"`
+	Executed bool         `json:"executed"`
+	Sets     []decidedSet `json:"sets"`
+	Deleted  *deletedSets `json:"deleted"`
+}
+
+// add takes over the plan of one profile, or of the whole.
+func (all *prunedSets) add(p daemon.Pruned, profile string, loc *time.Location) {
 	for _, d := range p.Plan {
-		sets = append(sets, decidedSet{newSet(d.Set, inv.location()), d.Delete, d.Needed, d.Reason})
+		one := decidedSet{newSet(d.Set, loc), d.Delete, d.Needed, d.Reason}
+		one.Profile = profile
+		all.Sets = append(all.Sets, one)
 	}
-	var deleted *deletedSets
-	if p.Done {
-		deleted = &deletedSets{p.Result.Sets, p.Result.Objects, p.Result.Bytes}
+	if !p.Done {
+		return
 	}
-	return writeJSON(inv.stdout, struct {
-		URL      string       `json:"url"`
-		Executed bool         `json:"executed"`
-		Sets     []decidedSet `json:"sets"`
-		Deleted  *deletedSets `json:"deleted"`
-	}{inv.url(), p.Done, sets, deleted})
+	if all.Executed = true; all.Deleted == nil {
+		all.Deleted = &deletedSets{}
+	}
+	all.Deleted.Sets += p.Result.Sets
+	all.Deleted.Objects += p.Result.Objects
+	all.Deleted.Bytes += p.Result.Bytes
 }
 
 func (inv *invocation) writePlan(p daemon.Pruned, failed error) error {

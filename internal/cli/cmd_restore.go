@@ -14,7 +14,7 @@ import (
 
 func restoreCommand() *command {
 	return &command{
-		name: "restore", args: "[--time T] [--path P] [--force] DEST", min: 1, max: 1,
+		name: "restore", args: "[--time T] [--path P] [--profile NAME] [--force] DEST", min: 1, max: 1,
 		summary: "restore a backup into an empty directory",
 		example: `purser restore /tmp/restored
 purser restore --time 3D --path dump/shop/postgres /tmp/postgres`,
@@ -29,7 +29,7 @@ the target and the passphrase, nothing else: neither Docker nor purser's state.
   --no-restore-ownership  everything belongs to who restores
   --ignore-errors         go on over damage: each file that is affected is listed, and
                           restored in its newest state that is whole
-
+` + profileReadHelp + `
 T is a time as duplicity writes it: 2026-05-20T03:00:00+02:00, 2026-05-20 (its
 midnight), 3D or 1h30m (that long ago), now.
 
@@ -46,17 +46,26 @@ To load a database dump after it, see the README.
 			fs.BoolVar(&f.numericOwner, "numeric-owner", false, "")
 			fs.BoolVar(&f.noOwner, "no-restore-ownership", false, "")
 			fs.BoolVar(&f.ignoreErrors, "ignore-errors", false, "")
+			profileFlag(fs, f)
 		},
 		run: runRestore,
 	}
 }
 
-func runRestore(ctx context.Context, inv *invocation) (err error) {
+func runRestore(ctx context.Context, inv *invocation) error {
 	f := &inv.flags
+	var err error
 	o := engine.RestoreOptions{
 		Path: cleanPath(f.path), Damaged: f.ignoreErrors, Overwrite: f.force, NumericOwner: f.numericOwner, NoOwner: f.noOwner,
 	}
 	if o.Time, err = inv.pointInTime(); err != nil {
+		return err
+	}
+	return inv.learning(ctx, func() error { return inv.restore(ctx, o) })
+}
+
+func (inv *invocation) restore(ctx context.Context, o engine.RestoreOptions) (err error) {
+	if err = inv.chooseProfile(ctx, o.Time); err != nil {
 		return err
 	}
 	repo, err := inv.openReadable(ctx)

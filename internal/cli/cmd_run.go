@@ -94,7 +94,7 @@ func logErrors(log *slog.Logger, err error) {
 
 func runCommand() *command {
 	return &command{
-		name: "run", args: "[--dry-run] [--force]",
+		name: "run", args: "[--dry-run] [--force] [--profile NAME]",
 		summary: "make one run now: discover, dump, back up, prune",
 		example: `purser run --dry-run
 purser run --output json`,
@@ -106,16 +106,18 @@ deleted.
   --dry-run  only show what would be dumped and backed up
   --force    back up even if Docker can't be reached; the run is then incomplete. Whoever
              BACKUP_GONOGO names isn't asked; without it, no makes no run, which is no error
-
+` + profileHelp + `
 With --output json: {trigger, partial, started, ended, result, errors, hints, problems,
 services, skipped: [{id, image, reason}], not_covered: [{id, image, reason}], target, backup, prune:
-{sets, objects, bytes}, kept: {chains, sets, bytes}}; services as from purser dump, backup
+{sets, objects, bytes}, kept: {chains, sets, bytes}, profiles: [{profile, target, backup,
+prune, kept, error}]}; services as from purser dump, backup
 as from purser backup. With --dry-run: as from purser discover. Where there was no run:
 {result: "skipped", why}.
 ` + exitHelp(exitIncomplete, exitLocked, exitWrongKey),
 		flags: func(fs *flag.FlagSet, f *commandFlags) {
 			fs.BoolVar(&f.dryRun, "dry-run", false, "")
 			fs.BoolVar(&f.force, "force", false, "")
+			profileFlag(fs, f)
 		},
 		run: runRun,
 	}
@@ -129,7 +131,7 @@ func runRun(ctx context.Context, inv *invocation) error {
 	if err != nil {
 		return err
 	}
-	run, err := d.Run(ctx, daemon.RunOptions{Trigger: daemon.ByCommand, Force: inv.flags.force})
+	run, err := d.Run(ctx, daemon.RunOptions{Trigger: daemon.ByCommand, Force: inv.flags.force, Profile: inv.flags.profile})
 	if errors.Is(err, daemon.ErrNoGo) {
 		return inv.writeNoGo(err)
 	}
@@ -155,10 +157,8 @@ func (inv *invocation) writeRun(run *daemon.Run) error {
 	if err := writeDumps(inv.stdout, run.Services); err != nil {
 		return err
 	}
-	if run.Backup != nil {
-		if err := inv.writeBackup(inv.stdout, run.Backup); err != nil {
-			return err
-		}
+	if err := inv.writeBackups(run); err != nil {
+		return err
 	}
 	if p := run.Prune; p != nil && p.Sets > 0 {
 		if _, err := fmt.Fprintf(inv.stdout, "prune: deleted %s, %s\n", count(p.Sets, "set"), formatSize(p.Bytes)); err != nil {

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"time"
@@ -11,22 +12,26 @@ import (
 
 func setsCommand() *command {
 	return &command{
-		name:    "sets",
+		name: "sets", args: "[--profile NAME]",
 		summary: "list the chains and sets on the target, and what is incomplete",
 		example: "purser sets --url file:///mnt/nas/purser",
 		help: `A chain is a full set and the incremental sets that build on it. A set without a
 manifest was interrupted: it is listed as incomplete, can't be restored, and the next
 backup clears it away. An orphan is an incremental set whose predecessor is missing.
 
-With --output json: {url, chains: [{sets: [SET]}], incomplete: [SET], orphans: [SET]},
-SET being {kind, start, time, volumes, bytes, encrypted}.
+` + profileEachHelp + `
+With --output json: {url, chains: [{profile, sets: [SET]}], incomplete: [SET], orphans:
+[SET]}, SET being {profile, kind, start, time, volumes, bytes, encrypted}; profile is there
+where there are profiles.
 ` + exitHelp(),
-		run: runSets,
+		flags: profileFlag,
+		run:   runSets,
 	}
 }
 
 // set is one set in the JSON output.
 type set struct {
+	Profile   string     `json:"profile,omitempty"`
 	Kind      string     `json:"kind"`
 	Start     *time.Time `json:"start"` // null for a full set
 	Time      time.Time  `json:"time"`
@@ -52,44 +57,94 @@ func newSets(sets []engine.Set, loc *time.Location) []set {
 	return list
 }
 
+// setList is what a target holds.
+type setList struct {
+	URL        string     `json:"url"`
+	Chains     []setChain `json:"chains"`
+	Incomplete []set      `json:"incomplete"`
+	Orphans    []set      `json:"orphans"`
+}
+
+type setChain struct {
+	Profile string `json:"profile,omitempty"`
+	Sets    []set  `json:"sets"`
+}
+
+func (l *setList) isEmpty() bool { return len(l.Chains)+len(l.Incomplete)+len(l.Orphans) == 0 }
+
 func runSets(ctx context.Context, inv *invocation) error {
+	all := setList{Chains: []setChain{}, Incomplete: []set{}, Orphans: []set{}}
+	err := inv.learning(ctx, func() error {
+		return inv.eachProfile(func() error { return inv.addSets(ctx, &all) })
+	})
+	if err != nil && !errors.Is(err, engine.ErrNoBackup) {
+		return err
+	}
+	all.URL = inv.url()
+	switch {
+	case inv.json():
+		return writeJSON(inv.stdout, all)
+	case err != nil: // that there is none
+		return inv.writeSets(all)
+	}
+	return nil
+}
+
+// addSets shows the sets of one repository, or adds them to the list for JSON. An
+// empty one without a profile is no backup.
+func (inv *invocation) addSets(ctx context.Context, all *setList) error {
+	one, err := inv.listSets(ctx)
+	switch {
+	case err != nil:
+		return err
+	case one.isEmpty() && inv.cfg.Profile == "":
+		return engine.ErrNoBackup
+	case !inv.json():
+		return join(inv.heading(), inv.writeSets(one))
+	}
+	all.Chains = append(all.Chains, one.Chains...)
+	all.Incomplete = append(all.Incomplete, one.Incomplete...)
+	all.Orphans = append(all.Orphans, one.Orphans...)
+	return nil
+}
+
+// listSets asks one repository.
+func (inv *invocation) listSets(ctx context.Context) (list setList, err error) {
 	repo, err := inv.openRepository(ctx)
 	if err != nil {
-		return err
+		return list, err
 	}
-	defer repo.Close()
 	c, err := repo.Collection(ctx)
-	if err != nil {
-		return err
+	if err = join(err, repo.Close()); err != nil {
+		return list, err
 	}
-	loc := inv.location()
-	type chain struct {
-		Sets []set `json:"sets"`
+	profile, loc := inv.cfg.Profile, inv.location()
+	of := func(sets []engine.Set) []set {
+		list := newSets(sets, loc)
+		for i := range list {
+			list[i].Profile = profile
+		}
+		return list
 	}
-	chains := []chain{}
 	for _, ch := range c.Chains {
-		chains = append(chains, chain{newSets(ch.Sets, loc)})
+		list.Chains = append(list.Chains, setChain{profile, of(ch.Sets)})
 	}
-	incomplete, orphans := newSets(c.Incomplete, loc), newSets(c.Orphans, loc)
-	if inv.json() {
-		return writeJSON(inv.stdout, struct {
-			URL        string  `json:"url"`
-			Chains     []chain `json:"chains"`
-			Incomplete []set   `json:"incomplete"`
-			Orphans    []set   `json:"orphans"`
-		}{inv.url(), chains, incomplete, orphans})
-	}
-	if len(chains)+len(incomplete)+len(orphans) == 0 {
+	list.Incomplete, list.Orphans = of(c.Incomplete), of(c.Orphans)
+	return list, nil
+}
+
+func (inv *invocation) writeSets(list setList) error {
+	if list.isEmpty() {
 		_, err := fmt.Fprintf(inv.stdout, "no backup in %s\n", inv.url())
 		return err
 	}
 	t := &table{right: map[int]bool{3: true, 4: true}}
 	t.add("CHAIN", "TIME", "KIND", "VOLUMES", "SIZE", "ENCRYPTED")
-	for i, ch := range chains {
+	for i, ch := range list.Chains {
 		addSets(t, strconv.Itoa(i+1), ch.Sets, "")
 	}
-	addSets(t, "-", incomplete, ", incomplete")
-	addSets(t, "-", orphans, ", orphan")
+	addSets(t, "-", list.Incomplete, ", incomplete")
+	addSets(t, "-", list.Orphans, ", orphan")
 	return t.write(inv.stdout)
 }
 

@@ -12,7 +12,7 @@ import (
 
 func statusCommand() *command {
 	return &command{
-		name:    "status",
+		name: "status", args: "[--url U [--profile NAME]]",
 		summary: "show each service, the last backup, the next run, and what is wrong",
 		example: `docker exec purser purser status
 purser status --url file:///mnt/nas/purser`,
@@ -26,14 +26,19 @@ With --url it asks that target instead, and it alone: when the last complete run
 there, also one that found nothing changed, when the next one is due, and the newest set.
 It needs no passphrase. Where the next run is late by more than 6 hours, it says so.
 
+  --profile NAME   with --url, this profile (default: each that is configured)
+
 With --output json: {instance, daemon_running, schedule, next_run, running, last_run,
 last_complete_run, last_backup, docker: {seen, lost_since, error}, services: [{id, recipe,
 last_good_dump, last_good_set, last_tried, bytes, error, gone_since, state, image, action,
-reason}], notifications: [{service, since, error}], wrong}; docker is null unless the
-daemon watches it, and notifications are the ways to tell people that don't work. With
---url: {url, host, last_good_run, next_run, newest_set, chains, wrong}.
+reason}], profiles: [{profile, schedule, last_backup, next_run, kept}], notifications:
+[{service, since, error}], wrong}; docker is null unless the daemon watches it, profiles are
+there where some are configured, and notifications are the ways to tell people that don't
+work. With --url: {url, host, last_good_run, next_run, newest_set, chains, wrong}, or a list
+of them where there are profiles.
 ` + exitHelp(exitNoBackup),
-		run: runStatus,
+		flags: profileFlag,
+		run:   runStatus,
 	}
 }
 
@@ -44,6 +49,9 @@ func runStatus(ctx context.Context, inv *invocation) error {
 	}
 	if inv.global.url != "" {
 		return runTargetStatus(ctx, inv)
+	}
+	if inv.flags.profile != "" {
+		return usagef("without --url all profiles are shown", "--profile needs --url")
 	}
 	now := inv.now().In(inv.location())
 	status, err := daemon.ReadStatus(cfg, now)
@@ -97,6 +105,9 @@ func writeStatus(w io.Writer, s daemon.Status, now time.Time) error {
 		return err
 	}
 	if err := writeServices(w, s.Services, at); err != nil {
+		return err
+	}
+	if err := writeProfiles(w, s.Profiles, now, at); err != nil {
 		return err
 	}
 	for _, wrong := range s.Wrong {

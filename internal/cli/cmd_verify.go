@@ -13,7 +13,7 @@ import (
 
 func verifyCommand() *command {
 	return &command{
-		name: "verify", args: "[--data] [--time T]",
+		name: "verify", args: "[--data] [--time T] [--profile NAME]",
 		summary: "check every object on the target; with --data, every file against the source",
 		example: "purser verify --data",
 		help: `Fetches every object of every set, checks its hash, and reads it to its end. Each damaged
@@ -23,54 +23,80 @@ or missing object is named with its set and volume; the rest is still checked.
              file with the source path; files that have changed since the backup differ.
              Not done where an object is damaged
   --time T   only the sets of the newest backup at or before T; written as for purser restore
-
-With --output json: {url, sets, objects, bytes, files, damage: [{set, volume, object,
-error}], differences}; volume is null for a manifest or signatures, files those compared.
+` + profileEachHelp + `
+With --output json: {url, sets, objects, bytes, files, damage: [{profile, set, volume,
+object, error}], differences}; volume is null for a manifest or signatures, files those compared.
 
 Differences are exit status 1, damage is 20.
 ` + exitHelp(exitNoBackup, exitWrongKey, exitDamage),
 		flags: func(fs *flag.FlagSet, f *commandFlags) {
 			fs.BoolVar(&f.data, "data", false, "")
 			fs.StringVar(&f.time, "time", "", "")
+			profileFlag(fs, f)
 		},
 		run: runVerify,
 	}
 }
 
 func runVerify(ctx context.Context, inv *invocation) error {
-	var o engine.VerifyOptions
-	var err error
-	if o.Time, err = inv.pointInTime(); err != nil {
-		return err
-	}
-	repo, err := inv.openReadable(ctx)
+	at, err := inv.pointInTime()
 	if err != nil {
 		return err
 	}
+	all := verification{Damage: []damage{}, Differences: []string{}}
+	whole, empty := true, &skipEmpty{}
+	err = inv.learning(ctx, func() error {
+		return empty.end(inv.eachProfile(func() error {
+			res, err := inv.verify(ctx, at)
+			if err = empty.pass(err); err != nil || res == nil {
+				whole = whole && err == nil
+				return err
+			}
+			whole = whole && len(res.Damage) == 0
+			if inv.json() {
+				all.add(inv.cfg.Profile, *res, inv.location())
+			} else {
+				err = join(inv.heading(), inv.writeVerification(*res))
+			}
+			return join(err, verdict(*res))
+		}))
+	})
+	if !empty.found {
+		return err
+	}
+	inv.noteVerification(whole)
+	if inv.json() {
+		all.URL = inv.url()
+		err = join(err, writeJSON(inv.stdout, all))
+	}
+	return err
+}
+
+// verify checks one repository. The result is nil where it couldn't.
+func (inv *invocation) verify(ctx context.Context, at time.Time) (*engine.VerifyResult, error) {
+	repo, err := inv.openReadable(ctx)
+	if err != nil {
+		return nil, err
+	}
 	defer repo.Close()
+	o := engine.VerifyOptions{Time: at}
 	if inv.flags.data {
 		opt, err := inv.options(quiet)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		src, err := daemon.OpenSource(opt)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		defer src.Close()
 		o.Source = src
 	}
 	res, err := repo.Verify(ctx, o)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	inv.noteVerification(len(res.Damage) == 0)
-	if inv.json() {
-		err = writeJSON(inv.stdout, newVerification(inv.url(), res, inv.location()))
-	} else {
-		err = inv.writeVerification(res)
-	}
-	return join(err, verdict(res))
+	return &res, nil
 }
 
 // noteVerification keeps the result for the metrics, where purser has its state.
@@ -145,23 +171,25 @@ type verification struct {
 }
 
 type damage struct {
-	Set    time.Time `json:"set"`
-	Volume *int      `json:"volume"`
-	Object string    `json:"object"`
-	Error  string    `json:"error"`
+	Profile string    `json:"profile,omitempty"`
+	Set     time.Time `json:"set"`
+	Volume  *int      `json:"volume"`
+	Object  string    `json:"object"`
+	Error   string    `json:"error"`
 }
 
-func newVerification(url string, res engine.VerifyResult, loc *time.Location) verification {
-	v := verification{
-		URL: url, Sets: res.Sets, Objects: res.Objects, Bytes: res.Bytes, Files: res.Files,
-		Damage: []damage{}, Differences: append([]string{}, res.Differences...),
-	}
+// add takes over what was found in one repository.
+func (v *verification) add(profile string, res engine.VerifyResult, loc *time.Location) {
+	v.Sets += res.Sets
+	v.Objects += res.Objects
+	v.Bytes += res.Bytes
+	v.Files += res.Files
+	v.Differences = append(v.Differences, res.Differences...)
 	for _, d := range res.Damage {
-		one := damage{Set: d.Set.In(loc), Object: d.Object, Error: d.Err.Error()}
+		one := damage{Profile: profile, Set: d.Set.In(loc), Object: d.Object, Error: d.Err.Error()}
 		if d.Volume > 0 {
 			one.Volume = &d.Volume
 		}
 		v.Damage = append(v.Damage, one)
 	}
-	return v
 }

@@ -202,7 +202,7 @@ func TestHelpStandsAlone(t *testing.T) {
 		}
 	}
 	var buf bytes.Buffer
-	if err := (&invocation{stdout: &buf}).printHelp(setsCommand()); err != nil || !strings.HasPrefix(buf.String(), "usage: purser sets\n") {
+	if err := (&invocation{stdout: &buf}).printHelp(setsCommand()); err != nil || !strings.HasPrefix(buf.String(), "usage: purser sets [--profile NAME]\n") {
 		t.Errorf("%v: %s", err, buf.String())
 	}
 }

@@ -168,7 +168,11 @@ func (inv *invocation) completeKey(ctx context.Context, write bool) (bool, error
 	if err != nil || !cfg.Passphrase.IsZero() || (cfg.NoEncryption || len(cfg.EncryptKeys)+len(cfg.HiddenKeys) > 0) && write || !inv.onTerminal() {
 		return false, err
 	}
-	repo, err := inv.openRepository(ctx)
+	o, err := inv.options(quiet)
+	if err != nil {
+		return false, err
+	}
+	repo, err := daemon.OpenRepository(ctx, o.Profiles()[0]) // all have the same key
 	if err != nil {
 		return false, err
 	}

@@ -26,18 +26,31 @@ type targetStatus struct {
 // runTargetStatus shows the status of the target that --url names: this machine
 // need not be the one that backs up to it.
 func runTargetStatus(ctx context.Context, inv *invocation) error {
-	repo, err := inv.openRepository(ctx)
-	if err != nil {
+	all, empty := []*targetStatus{}, &skipEmpty{}
+	err := inv.learning(ctx, func() error {
+		return empty.end(inv.eachProfile(func() error {
+			repo, err := inv.openRepository(ctx)
+			if err != nil {
+				return err
+			}
+			s, err := inv.askTarget(ctx, repo)
+			if err = empty.pass(join(err, repo.Close())); err != nil || s == nil {
+				return err
+			}
+			all = append(all, s)
+			if inv.json() {
+				return nil
+			}
+			return writeTargetStatus(inv.stdout, s, inv.now().In(inv.location()))
+		}))
+	})
+	switch {
+	case err != nil || !inv.json():
 		return err
+	case len(inv.cfg.Profiles) > 0:
+		return writeJSON(inv.stdout, all)
 	}
-	s, err := inv.askTarget(ctx, repo)
-	if err = join(err, repo.Close()); err != nil {
-		return err
-	}
-	if inv.json() {
-		return writeJSON(inv.stdout, s)
-	}
-	return writeTargetStatus(inv.stdout, s, inv.now().In(inv.location()))
+	return writeJSON(inv.stdout, all[0])
 }
 
 func (inv *invocation) askTarget(ctx context.Context, repo *engine.Repository) (*targetStatus, error) {

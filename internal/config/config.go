@@ -63,6 +63,12 @@ type Config struct {
 	RetentionMin int              // so many of the newest sets always stay [BACKUP_RETENTION_MIN]
 	Holds        []time.Time      // restore points that stay [BACKUP_RETENTION_HOLD]
 
+	// Profiles are backed up and kept each for itself; Schedule is then that of
+	// all of them. Without any, the target is one repository [BACKUP_PROFILES, BACKUP_RETENTION].
+	Profiles []Profile
+	Profile  string        // whose configuration this is, empty for that of the whole
+	Root     secret.String // of a profile: the URL of the whole
+
 	Instance    string        // empty: the daemon finds one [BACKUP_INSTANCE]
 	Scope       string        // [BACKUP_SCOPE]
 	StaleAfter  time.Duration // [BACKUP_STALE_AFTER]
@@ -88,6 +94,7 @@ type Config struct {
 	secrets  []secret.String // all that were given, for Scrub
 
 	filterRules, filterSets, filterExclude string // until they are read together
+	profileText                            string // likewise
 }
 
 // Rancher says how to reach a Rancher 1.x server and its database.

@@ -37,7 +37,7 @@ func same(t *testing.T, got, want *config.Config) {
 	rules := cmp.Comparer(func(a, b filter.Filter) bool { return slices.Equal(a.Rules(), b.Rules()) })
 	days := cmp.Comparer(func(a, b schedule.Days) bool { return a.String() == b.String() })
 	location := cmp.Comparer(func(a, b *time.Location) bool { return a.String() == b.String() })
-	if d := cmp.Diff(want, got, secrets, policy, rules, days, location, cmpopts.IgnoreFields(config.Config{}, "Schedule"), cmpopts.IgnoreUnexported(config.Config{})); d != "" {
+	if d := cmp.Diff(want, got, secrets, policy, rules, days, location, cmpopts.IgnoreFields(config.Config{}, "Schedule", "Profiles"), cmpopts.IgnoreUnexported(config.Config{})); d != "" {
 		t.Errorf("differs (-want +got):\n%s", d)
 	}
 	from := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)

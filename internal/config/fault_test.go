@@ -231,10 +231,23 @@ func TestOptions(t *testing.T) {
 	}
 }
 
+// E10, J7: rsync's language, in KiB per second as rsync sends it.
 func TestRates(t *testing.T) {
-	for value, want := range map[string]int64{"0": 0, "500": 500 << 10, "1K": 1 << 10, "1.5M": 3 << 19, "2g": 2 << 30, "0.0001": 1} {
-		if got := load(t, "BACKUP_BWLIMIT="+value).BandwidthLimit; got != want {
-			t.Errorf("%s: %d, want %d", value, got, want)
+	for value, want := range map[string]int64{
+		"500": 500, "1.5m": 1536, "1M": 1024, "1MB": 977, "1KB": 1, "0.6": 1, "1g": 1 << 20, "0": 0, "512b": 1,
+		"1K": 1, "1.5M": 1536, "2g": 2 << 20, "1MiB": 1024, "1gb": 976563, ".5m": 512, "2.": 2, "0b": 0,
+	} {
+		got := load(t, "BACKUP_BWLIMIT="+value).BandwidthLimit
+		if (got+512)/1024 != want || (got == 0) != (want == 0) {
+			t.Errorf("%s: %d bytes per second, want %d KiB", value, got, want)
+		}
+	}
+	for value, want := range map[string]string{
+		"0.1": "too small a rate", "511b": "too small a rate", "0.0001": "too small a rate", "1x": "not a rate", "1kk": "not a rate", "-1": "not a rate",
+		".": "not a rate", "1.5.5": "not a rate", "99999999999G": "not a rate", "1 M": "not a rate", "1bib": "not a rate",
+	} {
+		if got := faults(t, "BACKUP_BWLIMIT="+value); len(got) != 1 || !strings.Contains(got[0].Error(), want) || got[0].Hint() == "" {
+			t.Errorf("%s: %v, want %q", value, got, want)
 		}
 	}
 }

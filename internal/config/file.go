@@ -20,8 +20,8 @@ import (
 
 // readSettings reads the settings of a YAML file: a mapping of canonical names,
 // in any case, to plain values. BACKUP_DUPLICITY_OPTIONS may also be a list of
-// words, BACKUP_FILTER and BACKUP_EXCLUDE a list of lines, and BACKUP_FILTER_SETS a
-// mapping of names to such. A file that isn't there has no settings.
+// words, BACKUP_FILTER and BACKUP_EXCLUDE a list of lines, BACKUP_FILTER_SETS a
+// mapping of names to such, and BACKUP_PROFILES one of names to settings. A file that isn't there has no settings.
 func (l *loader) readSettings(path string, table []variable) {
 	if path == "" {
 		return
@@ -135,6 +135,8 @@ func scalar(name string, n *yaml.Node) (string, error) {
 		return n.Value, nil
 	case n.Kind == yaml.MappingNode && name == varFilterSets:
 		return filterSets(n)
+	case n.Kind == yaml.MappingNode && name == varProfiles:
+		return profiles(n)
 	case n.Kind != yaml.SequenceNode:
 		return "", errors.New("not a plain value")
 	case name == varFilter || name == varExclude:
@@ -174,6 +176,26 @@ func filterSets(n *yaml.Node) (string, error) {
 			return "", err
 		}
 		lines = append(append(lines, "["+n.Content[i].Value+"]"), items...)
+	}
+	return strings.Join(lines, "\n"), nil
+}
+
+// profiles writes a mapping of names to mappings as the environment has it.
+func profiles(n *yaml.Node) (string, error) {
+	var lines []string
+	for i := 0; i < len(n.Content); i += 2 {
+		settings := n.Content[i+1]
+		if settings.Kind != yaml.MappingNode && settings.Tag != "!!null" {
+			return "", errors.New("not a mapping of names to settings")
+		}
+		lines = append(lines, "["+n.Content[i].Value+"]")
+		for j := 0; j < len(settings.Content); j += 2 {
+			value := settings.Content[j+1]
+			if value.Kind != yaml.ScalarNode || strings.Contains(value.Value, "\n") {
+				return "", fmt.Errorf("%s of the profile %s is no plain value", settings.Content[j].Value, n.Content[i].Value)
+			}
+			lines = append(lines, settings.Content[j].Value+": "+value.Value)
+		}
 	}
 	return strings.Join(lines, "\n"), nil
 }

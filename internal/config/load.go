@@ -282,8 +282,10 @@ func readFile(path string) (value string, err error) {
 // must not be together.
 func (l *loader) derive() {
 	c := l.config
-	l.deriveSchedule()
+	id := c.identity()
+	l.deriveSchedule(id)
 	l.deriveRetention()
+	l.deriveProfiles(id)
 	l.deriveFilter()
 	l.deriveListen()
 	module := l.setting(varModuleRancherDB)
@@ -313,14 +315,18 @@ func (l *loader) derive() {
 	}
 }
 
-// deriveSchedule reads the schedules for an identity that stays: the instance's
-// name, or else the target.
-func (l *loader) deriveSchedule() {
-	c := l.config
-	id := c.Instance
-	if id == "" {
-		id = redactURL(c.URL.Reveal())
+// identity is whom schedules are for. It stays: the instance's name, or else
+// the target.
+func (c *Config) identity() string {
+	if c.Instance != "" {
+		return c.Instance
 	}
+	return redactURL(c.URL.Reveal())
+}
+
+// deriveSchedule reads the schedules for an identity.
+func (l *loader) deriveSchedule(id string) {
+	c := l.config
 	var err error
 	if c.Schedule != nil { // else it was faulty, as below
 		if c.Schedule, err = schedule.Parse(c.CronSchedule, id); err != nil {

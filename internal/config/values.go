@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/url"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -115,28 +116,39 @@ func parseInterval(s string) (time.Duration, error) {
 	return sum, nil
 }
 
+var rate = regexp.MustCompile(`(?i)^([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:(b)|([kmg])(b|ib)?)?$`)
+
+// minRate is the least that rsync takes, in bytes per second.
+const minRate = 512
+
 // parseRate reads a rate as rsync's --bwlimit has it: KiB per second, or with
-// the unit K, M or G, and a fraction if need be. It gives bytes per second.
+// the unit K, M or G, which are powers of 1024, KB, MB or GB, which are powers of
+// 1000, or b, and a fraction if need be. It gives bytes per second.
 func parseRate(s string) (int64, error) {
 	const hint = "write KiB per second, or a number with K, M or G, such as 500, 1.5M; 0 is no limit"
-	number, unit := s, float64(1<<10)
+	m := rate.FindStringSubmatch(s)
+	if m == nil {
+		return 0, withHint(hint, "not a rate")
+	}
+	base := 1024.0
+	if strings.EqualFold(m[4], "b") {
+		base = 1000
+	}
+	unit := base // without a unit
 	switch {
-	case strings.HasSuffix(s, "K"), strings.HasSuffix(s, "k"):
-		number = s[:len(s)-1]
-	case strings.HasSuffix(s, "M"), strings.HasSuffix(s, "m"):
-		number, unit = s[:len(s)-1], 1<<20
-	case strings.HasSuffix(s, "G"), strings.HasSuffix(s, "g"):
-		number, unit = s[:len(s)-1], 1<<30
+	case m[2] != "":
+		unit = 1
+	case strings.EqualFold(m[3], "m"):
+		unit = base * base
+	case strings.EqualFold(m[3], "g"):
+		unit = base * base * base
 	}
-	if strings.Trim(number, "0123456789.") != "" {
+	n, err := strconv.ParseFloat(m[1], 64)
+	switch {
+	case err != nil || n*unit > 1<<50:
 		return 0, withHint(hint, "not a rate")
-	}
-	n, err := strconv.ParseFloat(number, 64)
-	if err != nil || n*unit > 1<<50 {
-		return 0, withHint(hint, "not a rate")
-	}
-	if n > 0 && n*unit < 1 {
-		return 1, nil // not 0, which is no limit
+	case n > 0 && n*unit < minRate:
+		return 0, withHint("write 0 for no limit, or 512b or more", "too small a rate")
 	}
 	return int64(n * unit), nil
 }

@@ -112,7 +112,8 @@ func duplicityVariables(c *Config) []variable {
 
 func retentionVariables(c *Config) []variable {
 	return []variable{
-		{name: "BACKUP_RETENTION", set: to(&c.Retention, retention.Parse)},
+		{name: varProfiles, set: raw(&c.profileText)}, // derive reads it
+		{name: varRetention, set: to(&c.Retention, retention.Parse)},
 		{name: "BACKUP_RETENTION_MIN", def: "1", set: count(&c.RetentionMin, math.MaxInt32)},
 		// The time zone comes earlier in the table.
 		{name: "BACKUP_RETENTION_HOLD", set: func(v string) (err error) {

@@ -54,17 +54,17 @@ func (h *handler) runs(context.Context) (int, []byte, error) {
 }
 
 func (h *handler) sets(ctx context.Context) (int, []byte, error) {
-	repo, err := OpenRepository(ctx, h.opt)
-	if err != nil {
-		return 0, nil, err
-	}
-	c, err := repo.Collection(ctx)
-	if err = join(err, repo.Close()); err != nil {
-		return 0, nil, err
-	}
-	sets := api.Sets{URL: h.URL(), AsOf: h.now(), Chains: []api.Chain{}, Incomplete: wireSets(c.Incomplete), Orphans: wireSets(c.Orphans)}
-	for _, chain := range c.Chains {
-		sets.Chains = append(sets.Chains, api.Chain{Sets: wireSets(chain.Sets)})
+	sets := api.Sets{URL: h.URL(), AsOf: h.now(), Chains: []api.Chain{}, Incomplete: []api.Set{}, Orphans: []api.Set{}}
+	for _, o := range h.opt.Profiles() {
+		c, err := collect(ctx, o)
+		if err != nil {
+			return 0, nil, err
+		}
+		for _, chain := range c.Chains {
+			sets.Chains = append(sets.Chains, api.Chain{Profile: o.Config.Profile, Sets: wireSets(chain.Sets)})
+		}
+		sets.Incomplete = append(sets.Incomplete, wireSets(c.Incomplete)...)
+		sets.Orphans = append(sets.Orphans, wireSets(c.Orphans)...)
 	}
 	return encoded(http.StatusOK, sets)
 }

@@ -17,11 +17,13 @@ const stagingDir = ".purser"
 
 // Backup stores the source path without dumping anything; Docker is not
 // needed. The backup is nil if none was made. Errors are those of Run.
-func (d *Daemon) Backup(ctx context.Context, full bool) (*Backup, error) {
-	if err := d.CheckTarget(ctx); err != nil {
+//
+// Of several profiles it is the last one's; profile names one, or is empty for all.
+func (d *Daemon) Backup(ctx context.Context, full bool, profile string) (*Backup, error) {
+	if err := join(d.checkProfile(profile), d.CheckTarget(ctx)); err != nil {
 		return nil, err
 	}
-	r, err := d.begin(commandBackup, RunOptions{Trigger: ByCommand})
+	r, err := d.begin(commandBackup, RunOptions{Trigger: ByCommand, Profile: profile})
 	if err != nil {
 		return nil, err
 	}
@@ -31,38 +33,54 @@ func (d *Daemon) Backup(ctx context.Context, full bool) (*Backup, error) {
 	return r.record.Backup, join(append(r.missing, err, saved)...)
 }
 
-// backup stores the source path as a new set. What comes then, if anything,
-// happens only after a backup without an error.
-func (r *run) backup(ctx context.Context, full bool, then func(context.Context, *engine.Repository) error) error {
+// after is what comes after a backup without an error.
+type after func(context.Context, place, *engine.Repository) error
+
+// backup stores the source path as a new set, or with profiles as one of each
+// that is due.
+func (r *run) backup(ctx context.Context, full bool, then after) error {
+	if len(r.cfg.Profiles) > 0 {
+		err := r.backupProfiles(ctx, r.dueProfiles(), full, then)
+		if err == nil && then != nil && len(r.missing) == 0 {
+			r.nameProfiles(ctx)
+		}
+		return err
+	}
+	return r.backupTo(ctx, place{opt: r.opt}, full, then)
+}
+
+// backupTo stores the source path as a new set at one place.
+func (r *run) backupTo(ctx context.Context, p place, full bool, then after) error {
 	if err := r.phase(PhaseBackup); err != nil {
 		return err
 	}
-	repo, err := OpenRepository(ctx, r.opt)
+	repo, err := OpenRepository(ctx, p.opt)
 	if err != nil {
 		return err
 	}
 	defer r.closing("the target", repo.Close)
-	if err := r.store(ctx, repo, full); err != nil || then == nil {
+	if err := r.store(ctx, p, repo, full); err != nil || then == nil {
 		return err
 	}
-	return then(ctx, repo)
+	return then(ctx, p, repo)
 }
 
-func (r *run) store(ctx context.Context, repo *engine.Repository, full bool) error {
-	src, err := OpenSource(r.opt)
+func (r *run) store(ctx context.Context, p place, repo *engine.Repository, full bool) error {
+	cfg := p.opt.Config
+	src, err := OpenSource(p.opt)
 	if err != nil {
 		return err
 	}
 	defer r.closing("the source path", src.Close)
-	started := []any{"source", r.cfg.SourcePath, "target", r.URL()}
-	if r.cfg.BandwidthLimit > 0 {
-		started = append(started, "upload_bytes_per_second", r.cfg.BandwidthLimit)
+	started := []any{"source", r.cfg.SourcePath, "target", p.url()}
+	if cfg.BandwidthLimit > 0 {
+		started = append(started, "upload_bytes_per_second", cfg.BandwidthLimit)
 	}
 	r.log.Info("backup started", started...)
 	held := r.dumpsInTree()
 	res, err := repo.Backup(ctx, src, engine.BackupOptions{
-		Full: full, FullIfOlderThan: r.cfg.FullIfOlderThan, FullWhenGrown: r.cfg.FullWhenGrown,
-		FullIfBefore: r.cfg.FullOn.Last(r.now()), Until: r.until(),
+		Full: full, FullIfOlderThan: cfg.FullIfOlderThan, FullWhenGrown: cfg.FullWhenGrown,
+		FullIfBefore: cfg.FullOn.Last(r.now()), Until: r.until(),
 	})
 	if errors.Is(err, engine.ErrTimeLimit) {
 		return r.cut(res)
@@ -77,9 +95,8 @@ func (r *run) store(ctx context.Context, repo *engine.Repository, full bool) err
 	if len(b.Unreadable) > 0 {
 		r.missing = append(r.missing, Unreadable(b.Unreadable))
 	}
-	r.history.LastBackup = b
-	if r.jobs.Backup {
-		r.jobs.Backup = false
+	r.history.noteBackup(p.profile, b)
+	if r.jobs.stored(p.profile) {
 		if err := r.state.saveJobs(r.jobs); err != nil {
 			return err
 		}
@@ -135,7 +152,7 @@ func OpenTree(o Options) (*engine.DirSource, error) { return openSource(o) }
 func openSource(o Options, out ...string) (*engine.DirSource, error) {
 	cfg := o.Config
 	for what, dir := range map[string]string{
-		"the archive directory": cfg.ArchiveDir, "duplicity's archive directory": cfg.Archive, "the target": localTarget(cfg.URL.Reveal()),
+		"the archive directory": cfg.ArchiveDir, "duplicity's archive directory": cfg.Archive, "the target": localTarget(cfg.TargetRoot()),
 	} {
 		if rel, inside := below(cfg.SourcePath, dir); inside {
 			o.Log.Warn(what+" lies below the source path and is left out of the backup", "path", dir)

@@ -18,7 +18,7 @@ type Verdict struct {
 
 // Sick is something that is not backed up as it should be.
 type Sick struct {
-	Subject string `json:"subject"` // a service, "daemon", "backup" or "run"
+	Subject string `json:"subject"` // a service, "daemon", "backup", "profile NAME" or "run"
 	Message string `json:"message"`
 }
 
@@ -79,6 +79,7 @@ func (c *checker) others(alive bool) {
 	if c.late(c.cfg.Schedule, since) {
 		c.sick("backup", "%s", what)
 	}
+	c.profiles()
 	last := c.h.LastRun
 	if last == nil || last.Result == Complete || last.Result == Interrupted {
 		return
@@ -91,6 +92,19 @@ func (c *checker) others(alive bool) {
 	}
 	if len(errs) > 0 {
 		c.sick("run", "the last one is %s: %s", last.Result, strings.Join(errs, "; "))
+	}
+}
+
+// profiles judges each by its own schedule.
+func (c *checker) profiles() {
+	for _, p := range c.cfg.Profiles {
+		since, what := c.first, "there is no backup yet"
+		if b := c.h.profile(p.Name).LastBackup; b != nil {
+			since, what = b.Ended, "its last backup is of "+c.at(b.Ended)
+		}
+		if c.late(p.Schedule, since) {
+			c.sick("profile "+p.Name, "%s", what)
+		}
 	}
 }
 

@@ -18,6 +18,7 @@ type (
 	Outcome     = api.Outcome
 	ServiceDump = api.ServiceDump
 	Backup      = api.Backup
+	ProfileRun  = api.ProfileRun
 )
 
 // The values of these types.
@@ -60,6 +61,7 @@ type history struct {
 	LastWhole    time.Time       `json:"last_whole_run,omitzero"` // start of the last run that was not partial
 	Kept         *api.Kept       `json:"kept"`                    // by the last run that counted
 	Services     []ServiceRecord `json:"services"`
+	Profiles     []ProfileRecord `json:"profiles,omitempty"`
 }
 
 // lastWhole is the start of the last run that was not partial.

@@ -18,8 +18,9 @@ import (
 // jobs is what a run has left to the next one because its time was up.
 type jobs struct {
 	Version  int      `json:"version"`
-	Services []string `json:"services"` // still to be dumped, in this order
-	Backup   bool     `json:"backup"`   // the backup is to be gone on with, before anything is dumped
+	Services []string `json:"services"`           // still to be dumped, in this order
+	Backup   bool     `json:"backup"`             // the backup is to be gone on with, before anything is dumped
+	Profiles []string `json:"profiles,omitempty"` // to be backed up, due or not; Backup is of the first
 }
 
 func (s state) jobsPath() string { return filepath.Join(s.dir, "jobs.json") }
@@ -32,7 +33,7 @@ func (s state) loadJobs() (jobs, error) {
 
 // saveJobs removes the file where there is nothing left to do.
 func (s state) saveJobs(j jobs) error {
-	if len(j.Services) > 0 || j.Backup {
+	if len(j.Services) > 0 || j.Backup || len(j.Profiles) > 0 {
 		j.Version = stateVersion
 		return save(s.jobsPath(), j)
 	}
@@ -134,7 +135,11 @@ func (r *run) leave(queue []Found, skipped map[string]bool) {
 // finishBackup goes on with a backup that the last run had to end early, before
 // any dump changes what is being stored. It reports whether there is time for more.
 func (r *run) finishBackup(ctx context.Context) (more bool, err error) {
-	if err := r.backup(ctx, false, r.prune); err != nil || !r.dumps() {
+	backup := r.backup
+	if len(r.cfg.Profiles) > 0 {
+		backup = r.finishProfile
+	}
+	if err := backup(ctx, false, r.prune); err != nil || !r.dumps() {
 		return false, err
 	}
 	if r.timeUp() {

@@ -153,7 +153,7 @@ func TestBackupFinishesWhatTheLimitLeft(t *testing.T) {
 		t.Errorf("jobs: %+v, %v", j, err)
 	}
 	b.clock = b.clock.Add(time.Hour)
-	_, err := b.Backup(t.Context(), false)
+	_, err := b.Backup(t.Context(), false, "")
 	b.must(t, err)
 	if j, err := b.state.loadJobs(); err != nil || j.Backup {
 		t.Errorf("jobs: %+v, %v", j, err)
@@ -162,4 +162,14 @@ func TestBackupFinishesWhatTheLimitLeft(t *testing.T) {
 	if got := b.restored(t, "big"); !bytes.Equal([]byte(got), big) {
 		t.Errorf("the backup holds %d bytes of the big file", len(got))
 	}
+}
+
+// incompressible gives n bytes of noise.
+func incompressible(t *testing.T, n int) []byte {
+	t.Helper()
+	b := make([]byte, n)
+	if _, err := rand.NewChaCha8([32]byte{3}).Read(b); err != nil {
+		t.Fatal(err)
+	}
+	return b
 }

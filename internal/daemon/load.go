@@ -15,6 +15,7 @@ type LoadOptions struct {
 	Time    time.Time // the newest backup at or before it; zero: the newest of all
 	Into    string    // identity of a service, or name of a container; empty: Service
 	Force   bool      // replace what the service holds
+	Profile string    // whose backup; empty: the one with the newest
 }
 
 // Load is a dump that was loaded back.
@@ -97,7 +98,11 @@ func (all Discovery) named(into, otherwise string) string {
 // restoreDump restores a service's dump into an empty directory and returns
 // the time of its backup.
 func (r *run) restoreDump(ctx context.Context, dir string, o LoadOptions) (t time.Time, err error) {
-	repo, err := OpenRepository(ctx, r.opt)
+	from, err := r.opt.profile(ctx, o.Profile, o.Time)
+	if err != nil {
+		return time.Time{}, err
+	}
+	repo, err := OpenRepository(ctx, from)
 	if err != nil {
 		return time.Time{}, err
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/purser-backup/purser/engine"
+	"github.com/purser-backup/purser/internal/config"
 	"github.com/purser-backup/purser/internal/retention"
 )
 
@@ -94,11 +95,11 @@ func change(ctx context.Context, o Options, execute bool, plan func(*engine.Coll
 
 // prune is the step of a run after its backup. Its failure leaves a good
 // backup, but the user must know of it.
-func (r *run) prune(ctx context.Context, repo *engine.Repository) error {
+func (r *run) prune(ctx context.Context, p place, repo *engine.Repository) error {
 	if err := r.phase(PhasePrune); err != nil {
 		return err
 	}
-	res, err := r.pruneTarget(ctx, repo)
+	res, err := r.pruneTarget(ctx, p.opt.Config, repo)
 	switch {
 	case ctx.Err() != nil:
 		return err
@@ -117,17 +118,17 @@ func (r *run) prune(ctx context.Context, repo *engine.Repository) error {
 	return nil
 }
 
-func (r *run) pruneTarget(ctx context.Context, repo *engine.Repository) (engine.PruneResult, error) {
+func (r *run) pruneTarget(ctx context.Context, cfg *config.Config, repo *engine.Repository) (engine.PruneResult, error) {
 	c, err := repo.Collection(ctx)
 	if err != nil {
 		return engine.PruneResult{}, err
 	}
-	for _, t := range unheld(r.cfg, &c) {
+	for _, t := range unheld(cfg, &c) {
 		r.log.Warn("BACKUP_RETENTION_HOLD: there is no set as old as that", "time", t)
 	}
 	now := r.now()
-	keep := configured(r.cfg, now)
-	plan := keep.plan(r.cfg, &c, &r.history, now)
+	keep := configured(cfg, now)
+	plan := keep.plan(cfg, &c, &r.history, now)
 	for _, d := range plan {
 		r.log.Debug("retention", "set", d.Set.Time, "delete", d.Delete, "why", d.Reason)
 	}

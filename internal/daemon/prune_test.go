@@ -137,7 +137,7 @@ func TestDumpThatIsNotBackedUpYetKeepsTheOlderProtected(t *testing.T) {
 	if got := b.protectedSets(t); len(got) != 1 || !got[0].Equal(before[0]) {
 		t.Errorf("protected: %v, want %v", got, before)
 	}
-	_, err = b.Backup(t.Context(), false)
+	_, err = b.Backup(t.Context(), false, "")
 	b.must(t, err)
 	if got := b.protectedSets(t); len(got) != 1 || !got[0].After(before[0]) {
 		t.Errorf("after a backup alone: %v", got)

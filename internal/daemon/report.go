@@ -92,8 +92,8 @@ func (r *run) noteUndumped(all Discovery) {
 
 // pruneAndCount prunes, and then looks at what is left. That it could not look
 // makes no run worse.
-func (r *run) pruneAndCount(ctx context.Context, repo *engine.Repository) error {
-	if err := r.prune(ctx, repo); err != nil || r.record.Prune == nil {
+func (r *run) pruneAndCount(ctx context.Context, p place, repo *engine.Repository) error {
+	if err := r.prune(ctx, p, repo); err != nil || r.record.Prune == nil {
 		return err
 	}
 	c, err := repo.Collection(ctx)
@@ -102,17 +102,17 @@ func (r *run) pruneAndCount(ctx context.Context, repo *engine.Repository) error 
 		return ctx.Err()
 	}
 	r.record.Kept = kept(&c)
-	r.history.Kept = r.record.Kept
+	r.history.noteKept(p.profile, r.record.Kept)
 	if len(r.missing) == 0 {
-		r.noteFreshness(ctx, repo, &c)
+		r.noteFreshness(ctx, p, repo, &c)
 	}
 	return ctx.Err()
 }
 
 // noteFreshness lets the target tell other machines that this run is good. The
 // run is so without it, too.
-func (r *run) noteFreshness(ctx context.Context, repo *engine.Repository, c *engine.Collection) {
-	f := engine.Freshness{Run: r.now(), Next: r.cfg.Schedule.Next(r.now())}
+func (r *run) noteFreshness(ctx context.Context, p place, repo *engine.Repository, c *engine.Collection) {
+	f := engine.Freshness{Run: r.now(), Next: p.opt.Config.Schedule.Next(r.now())}
 	if len(c.Chains) > 0 {
 		f.Set = newestSet(c).Time
 	}

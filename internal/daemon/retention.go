@@ -149,8 +149,12 @@ func (p *PruneOptions) plan(cfg *config.Config, c *engine.Collection, h *history
 	return r.plan(c)
 }
 
-// unheld are the holds for which there is no set.
+// unheld are the holds for which there is no set. That of a profile may be in
+// another one.
 func unheld(cfg *config.Config, c *engine.Collection) []time.Time {
+	if cfg.Profile != "" {
+		return nil
+	}
 	r := newRetained(c)
 	var list []time.Time
 	for _, t := range cfg.Holds {

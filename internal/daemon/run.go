@@ -32,6 +32,9 @@ type RunOptions struct {
 	Force bool
 	// Partial leaves out the services that have no schedule of their own.
 	Partial bool
+	// Profile is the only one that is backed up. Empty is those that are due; a
+	// person who starts a run wants all.
+	Profile string
 }
 
 // run is one run, dump or backup on its way. It holds the lock.
@@ -44,8 +47,9 @@ type run struct {
 	journal journal
 	jobs    jobs // what the last run has left, and this one leaves
 	lock    *fileLock
-	missing []error // what the run survived
-	seen    bool    // the services were discovered
+	missing []error  // what the run survived
+	seen    bool     // the services were discovered
+	tried   []string // profiles
 	// leftovers is the journal of a run that died, as long as the containers
 	// that it left have not been removed.
 	leftovers *journal
@@ -55,6 +59,9 @@ type run struct {
 // not start, with an error that wraps ErrNoGo if it was not the time for one. The error joins everything that is wrong; each error that wraps
 // ErrIncomplete is about a part that is missing while the rest is backed up.
 func (d *Daemon) Run(ctx context.Context, o RunOptions) (*Run, error) {
+	if err := d.checkProfile(o.Profile); err != nil {
+		return nil, err
+	}
 	r, err := d.admit(ctx, o)
 	if errors.Is(err, ErrNoGo) {
 		return nil, err
@@ -152,6 +159,7 @@ func (r *run) open(command string) error {
 	if r.jobs, err = r.state.loadJobs(); err != nil {
 		return err
 	}
+	r.jobs.fit(r.cfg.Profiles)
 	dead, found, err := r.state.loadJournal()
 	if err != nil {
 		return err
@@ -335,6 +343,7 @@ func (r *run) end(ctx context.Context, err error) (*Run, error) {
 	}
 	if !r.record.Partial {
 		r.history.LastWhole = r.record.Started
+		r.noteTried()
 	}
 	if r.record.Result == Complete && !r.record.Partial {
 		r.history.LastComplete = &r.record

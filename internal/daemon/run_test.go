@@ -324,7 +324,7 @@ func TestRunWithoutDocker(t *testing.T) {
 	b.run(t, Complete)
 	b = newBench(t)
 	b.engine.down = down
-	if _, err := b.Backup(t.Context(), false); err != nil {
+	if _, err := b.Backup(t.Context(), false, ""); err != nil {
 		t.Errorf("a backup alone needs Docker: %v", err)
 	}
 }
@@ -386,7 +386,7 @@ func TestRunAfterADeadOneSweeps(t *testing.T) {
 	if !slices.Contains(status.Wrong, "a run died in the phase dump: the next one clears up after it") {
 		t.Errorf("status doesn't tell: %q", status.Wrong)
 	}
-	if _, err := b.Backup(t.Context(), false); err != nil {
+	if _, err := b.Backup(t.Context(), false, ""); err != nil {
 		t.Error(err)
 	}
 	if _, found, err := b.state.loadJournal(); err != nil || !found {
@@ -429,7 +429,7 @@ func TestOnlyOneRunAtATime(t *testing.T) {
 	if _, err := b.Dump(t.Context(), nil); !errors.Is(err, ErrLocked) {
 		t.Errorf("dump: %v", err)
 	}
-	if _, err := b.Backup(t.Context(), true); !errors.Is(err, ErrLocked) {
+	if _, err := b.Backup(t.Context(), true, ""); !errors.Is(err, ErrLocked) {
 		t.Errorf("backup: %v", err)
 	}
 }
@@ -471,7 +471,7 @@ func TestBackupLeavesOutItself(t *testing.T) {
 	b.must(t, err)
 	b.opt.Config, b.cfg, b.state = cfg, cfg, newState(cfg.ArchiveDir)
 	for range 2 {
-		if _, err := b.Backup(t.Context(), true); err != nil {
+		if _, err := b.Backup(t.Context(), true, ""); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -23,6 +23,7 @@ type Status struct {
 	LastBackup   *Backup         `json:"last_backup"`
 	Docker       *Watch          `json:"docker"` // null unless the daemon watches it
 	Services     []ServiceStatus `json:"services"`
+	Profiles     []ProfileStatus `json:"profiles,omitempty"`
 	Notices      []NoticeFailure `json:"notifications"` // ways to tell people that don't work
 	Wrong        []string        `json:"wrong"`         // what is wrong, worst first
 
@@ -99,6 +100,7 @@ func ReadStatus(cfg *config.Config, now time.Time) (Status, error) {
 		return Status{}, err
 	}
 	status.Services = services(&h, seen)
+	status.Profiles = profiles(cfg, &h, alive, now)
 	if running != nil {
 		status.Running = &Activity{Trigger: running.Trigger, Started: running.Started, Phase: running.Phase}
 	}
