@@ -17,32 +17,43 @@ import (
 // place is to hold only some sets, the others leave it once all targets have
 // them (FORMAT.md "Several places").
 func (r *Repository) level(ctx context.Context, until time.Time) error {
-	p := r.store
-	if p.single() {
+	if r.store.single() {
 		return nil
 	}
+	copied, err := r.levelOnce(ctx, until)
+	if err == nil && copied && r.store.tiered() {
+		_, err = r.levelOnce(ctx, until) // what was copied may leave the place nearby
+	}
+	return err
+}
+
+// levelOnce does what one survey shows, and reports whether there was anything
+// to copy.
+func (r *Repository) levelOnce(ctx context.Context, until time.Time) (copied bool, err error) {
+	p := r.store
 	s, err := r.look(ctx)
 	if err != nil {
-		return err
+		return false, err
 	}
 	c := newCollection(s.union(), r.opt.Prefixes)
 	open, doomed, err := r.unfinished(c)
 	if err != nil {
-		return err
+		return false, err
 	}
 	var chores []*chore
 	for _, one := range s.places {
 		todo := p.chore(s, c, one, open, doomed)
+		copied = copied || len(todo.copy) > 0
 		if !todo.idle() {
 			chores = append(chores, todo)
 		} else if err := p.meet(one); err != nil {
-			return err
+			return false, err
 		}
 	}
 	if len(chores) == 0 {
-		return nil
+		return false, nil
 	}
-	return r.perform(ctx, chores, until)
+	return copied, r.perform(ctx, chores, until)
 }
 
 // look surveys the places, and lets go of those that hold backups of others.
@@ -98,14 +109,17 @@ func (p *places) chore(s *survey, c *Collection, one *place, open *Set, doomed [
 	todo := &chore{place: one, remove: s.void(one)}
 	wanted := p.wanted(c, one)
 	for i := range c.Chains {
-		for j := range c.Chains[i].Sets {
-			set := &c.Chains[i].Sets[j]
+		needed := false // by a later set of the chain that stays
+		for j, set := range slices.Backward(c.Chains[i].Sets) {
 			switch {
 			case slices.Contains(doomed, noteSet(set.key())):
-			case wanted(set):
-				todo.equip(p, s, set)
-			case one.Live > 0 && p.heldByTargets(s, set, one):
-				todo.trim = append(todo.trim, *set)
+			case wanted(&set):
+				todo.equip(p, s, &c.Chains[i].Sets[j])
+				needed = true
+			case one.Live > 0 && !needed && p.heldByTargets(s, &set, one):
+				todo.trim = append(todo.trim, set)
+			case one.Live > 0 && s.at[one][set.key()] != nil:
+				needed = true
 			}
 		}
 	}
