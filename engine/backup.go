@@ -251,8 +251,14 @@ func (r *Repository) knowsNewer(c *Collection) (time.Time, error) {
 	if len(r.store.unused()) == 0 {
 		return time.Time{}, nil
 	}
+	var newest time.Time
+	for s := range c.all() {
+		if s.manifest != nil {
+			newest = later(newest, s.Time)
+		}
+	}
 	local, err := r.archive.manifests()
-	if err != nil || len(local) == 0 || !local[len(local)-1].After(c.newest) {
+	if err != nil || len(local) == 0 || !local[len(local)-1].After(newest) {
 		return time.Time{}, err
 	}
 	t := local[len(local)-1]

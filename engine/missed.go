@@ -20,6 +20,8 @@ import (
 type missedRecord struct {
 	Version int                 `json:"version"`
 	Places  map[string][]string `json:"places"` // by the place's id
+	// Abandoned are sets whose remains may lie in a place, without a manifest.
+	Abandoned map[string][]noteSet `json:"abandoned,omitempty"`
 }
 
 const missedVersion = 1
@@ -51,8 +53,23 @@ func (p *places) openRecord(state string) error {
 		for _, name := range names {
 			one.missed[name] = true
 		}
+		one.abandoned = rec.Abandoned[one.ID]
 	}
 	return nil
+}
+
+// abandonLater notes sets whose remains a place that is away may have.
+func (p *places) abandonLater(sets []noteSet) error {
+	away := p.unused()
+	if len(away) == 0 {
+		return nil
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, one := range away {
+		one.abandoned = append(one.abandoned, sets...)
+	}
+	return p.save()
 }
 
 // miss notes that the copies of an object in these places don't count.
@@ -87,11 +104,14 @@ func (p *places) gain(one *place, names ...string) error {
 
 // save writes the note. A place that has never been made equal is not in it.
 func (p *places) save() error {
-	rec := missedRecord{Version: missedVersion, Places: map[string][]string{}}
+	rec := missedRecord{Version: missedVersion, Places: map[string][]string{}, Abandoned: map[string][]noteSet{}}
 	for _, one := range p.list {
 		if one.noted || len(one.missed) > 0 {
 			one.noted = true
 			rec.Places[one.ID] = append([]string{}, slices.Sorted(maps.Keys(one.missed))...)
+		}
+		if len(one.abandoned) > 0 {
+			rec.Abandoned[one.ID] = one.abandoned
 		}
 	}
 	b, err := json.Marshal(rec)
@@ -108,9 +128,9 @@ func (p *places) save() error {
 func (p *places) meet(one *place) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if one.noted {
+	if one.noted && len(one.abandoned) == 0 {
 		return nil
 	}
-	one.noted = true
+	one.noted, one.abandoned = true, nil
 	return p.save()
 }

@@ -51,6 +51,21 @@ func (r *Repository) Report(ctx context.Context) ([]PlaceReport, error) {
 	return reports, nil
 }
 
+// Alone are repositories over each of the places in use, for looking at one by
+// itself. They use the places of this one, and are not closed.
+func (r *Repository) Alone() []*Repository {
+	var list []*Repository
+	for _, one := range r.store.inUse() {
+		alone := *r
+		alone.store = newPlaces([]Place{{Store: one.Store, URL: one.URL, ID: one.ID}}, r.opt.Prefixes, r.opt.Warn)
+		list = append(list, &alone)
+	}
+	return list
+}
+
+// URL names the targets, without passwords.
+func (r *Repository) URL() string { return r.store.URL() }
+
 // Sent is the collection of what the targets hold: without the sets that only
 // a place nearby has so far. Retention is to judge by it, since it must never
 // leave a target without a chain that restores.

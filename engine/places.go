@@ -70,7 +70,9 @@ type place struct {
 	err    error           // why it is not used any more
 	missed map[string]bool // objects of which the copy here doesn't count
 	noted  bool            // there is a note of the place: purser has used it before
-	moved  PlaceReport
+	// abandoned are sets of which remains may lie here.
+	abandoned []noteSet
+	moved     PlaceReport
 }
 
 func newPlaces(list []Place, prefixes Prefixes, warn func(string, ...any)) *places {

@@ -54,7 +54,7 @@ func (r *Repository) Prune(ctx context.Context, p Plan) (PruneResult, error) {
 	if err != nil {
 		return res, err
 	}
-	if err := r.archive.prune(c); err != nil {
+	if err := r.pruneArchive(c); err != nil {
 		return res, err
 	}
 	if behind := r.Behind(); len(behind) > 0 {

@@ -130,7 +130,9 @@ func (s *survey) union() []storage.Info {
 		for key, h := range s.at[one] {
 			if h.manifest || !s.whole(key, one) {
 				for _, o := range h.objects {
-					add(o)
+					if !s.gone[one][o.Name] {
+						add(o)
+					}
 				}
 			}
 		}
@@ -148,11 +150,12 @@ func (s *survey) void(one *place) []string {
 	var names []string
 	for key, h := range s.at[one] {
 		names = append(names, h.void...)
-		if h.manifest || !s.whole(key, one) {
+		given := slices.Contains(one.abandoned, noteSet(key))
+		if h.manifest || !given && !s.whole(key, one) {
 			continue
 		}
 		for name, o := range h.objects {
-			if !one.noted || !s.sameElsewhere(key, o, one) {
+			if given || !one.noted || !s.sameElsewhere(key, o, one) {
 				names = append(names, name)
 			}
 		}
