@@ -32,12 +32,13 @@ type Run struct {
 	Errors   []string      `json:"errors"`   // why it isn't complete
 	Problems []string      `json:"problems"` // what else the user should know
 	Services []ServiceDump `json:"services"`
-	Skipped  []PassedOver  `json:"skipped"`     // services that their labels exclude
-	Missed   []PassedOver  `json:"not_covered"` // services that no recipe covers
-	Target   string        `json:"target"`      // without its password
-	Backup   *Backup       `json:"backup"`      // null if nothing was backed up
-	Prune    *Pruning      `json:"prune"`       // null if the run did not come to it, or it failed
-	Kept     *Kept         `json:"kept"`        // null as prune is
+	Skipped  []PassedOver  `json:"skipped"`           // services that their labels exclude
+	Missed   []PassedOver  `json:"not_covered"`       // services that no recipe covers
+	Target   string        `json:"target"`            // without its password
+	Backup   *Backup       `json:"backup"`            // null if nothing was backed up
+	Prune    *Pruning      `json:"prune"`             // null if the run did not come to it, or it failed
+	Kept     *Kept         `json:"kept"`              // null as prune is
+	Targets  []Target      `json:"targets,omitempty"` // each of several, and the place nearby, nearest first
 }
 
 // PassedOver is a service that a run does not dump, and why.
@@ -52,6 +53,17 @@ type Kept struct {
 	Chains int   `json:"chains"`
 	Sets   int   `json:"sets"`
 	Bytes  int64 `json:"bytes"`
+}
+
+// Target is what became of one of several targets in a run.
+type Target struct {
+	URL           string `json:"url"`            // without its password
+	Live          bool   `json:"live,omitempty"` // it is the place nearby, which holds the newest sets
+	UploadedBytes int64  `json:"uploaded_bytes"` // what was stored there
+	CopiedSets    int    `json:"copied_sets"`    // which it lacked, or which were its turn
+	PrunedSets    int    `json:"pruned_sets"`
+	Kept          Kept   `json:"kept"`
+	Error         string `json:"error,omitempty"` // why it doesn't hold all that it is to hold
 }
 
 // Pruning is what the retention settings deleted after a backup.

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"io"
 	"strconv"
 	"time"
 
@@ -19,7 +20,8 @@ manifest was interrupted: it is listed as incomplete, can't be restored, and the
 backup clears it away. An orphan is an incremental set whose predecessor is missing.
 
 With --output json: {url, chains: [{sets: [SET]}], incomplete: [SET], orphans: [SET]},
-SET being {kind, start, time, volumes, bytes, encrypted}.
+SET being {kind, start, time, volumes, bytes, encrypted}; where there are several targets,
+also targets: [{url, live, chains, sets, bytes, error}].
 ` + exitHelp(),
 		run: runSets,
 	}
@@ -62,6 +64,10 @@ func runSets(ctx context.Context, inv *invocation) error {
 	if err != nil {
 		return err
 	}
+	held, err := holdings(ctx, repo)
+	if err != nil {
+		return err
+	}
 	loc := inv.location()
 	type chain struct {
 		Sets []set `json:"sets"`
@@ -73,11 +79,12 @@ func runSets(ctx context.Context, inv *invocation) error {
 	incomplete, orphans := newSets(c.Incomplete, loc), newSets(c.Orphans, loc)
 	if inv.json() {
 		return writeJSON(inv.stdout, struct {
-			URL        string  `json:"url"`
-			Chains     []chain `json:"chains"`
-			Incomplete []set   `json:"incomplete"`
-			Orphans    []set   `json:"orphans"`
-		}{inv.url(), chains, incomplete, orphans})
+			URL        string    `json:"url"`
+			Chains     []chain   `json:"chains"`
+			Incomplete []set     `json:"incomplete"`
+			Orphans    []set     `json:"orphans"`
+			Targets    []holding `json:"targets,omitempty"`
+		}{inv.url(), chains, incomplete, orphans, held})
 	}
 	if len(chains)+len(incomplete)+len(orphans) == 0 {
 		_, err := fmt.Fprintf(inv.stdout, "no backup in %s\n", inv.url())
@@ -90,7 +97,49 @@ func runSets(ctx context.Context, inv *invocation) error {
 	}
 	addSets(t, "-", incomplete, ", incomplete")
 	addSets(t, "-", orphans, ", orphan")
-	return t.write(inv.stdout)
+	if err := t.write(inv.stdout); err != nil {
+		return err
+	}
+	return writeHoldings(inv.stdout, held)
+}
+
+// holding is what one of several targets has, in the JSON output.
+type holding struct {
+	URL    string `json:"url"`
+	Live   bool   `json:"live"` // the place nearby
+	Chains int    `json:"chains"`
+	Sets   int    `json:"sets"`
+	Bytes  int64  `json:"bytes"`
+	Error  string `json:"error"` // why it could not be asked
+}
+
+func holdings(ctx context.Context, repo *engine.Repository) ([]holding, error) {
+	reports, err := repo.Report(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var list []holding
+	for _, r := range reports {
+		one := holding{URL: r.URL, Live: r.Live, Chains: r.Chains, Sets: r.Sets, Bytes: r.Bytes}
+		if r.Err != nil {
+			one.Error = oneLine(r.Err.Error())
+		}
+		list = append(list, one)
+	}
+	return list, nil
+}
+
+func writeHoldings(w io.Writer, list []holding) error {
+	if len(list) == 0 {
+		return nil
+	}
+	t := &table{right: map[int]bool{1: true, 2: true, 3: true}}
+	t.add("", "", "", "", "")
+	t.add("TARGET", "CHAINS", "SETS", "SIZE", "")
+	for _, h := range list {
+		t.add(printable(h.URL), strconv.Itoa(h.Chains), strconv.Itoa(h.Sets), formatSize(h.Bytes), printable(h.Error))
+	}
+	return t.write(w)
 }
 
 func addSets(t *table, chain string, sets []set, remark string) {

@@ -193,7 +193,7 @@ func (l *loader) load(v variable, override string) {
 	case v.secret && value != "":
 		shown = "[redacted]"
 	case v.url:
-		shown = redactURL(value)
+		shown = redactURLs(value)
 	}
 	l.config.settings = append(l.config.settings, Setting{Name: v.name, Value: shown, Origin: origin})
 	if value == "" {
@@ -286,6 +286,7 @@ func (l *loader) derive() {
 	l.deriveRetention()
 	l.deriveFilter()
 	l.deriveListen()
+	l.deriveLive()
 	module := l.setting(varModuleRancherDB)
 	switch {
 	case module == nil: // it was faulty
