@@ -28,7 +28,7 @@ func (r *Repository) checkArchive(ctx context.Context, codec *codec, c *Collecti
 		return err
 	}
 	if len(local) == 0 {
-		return r.archive.prune(c)
+		return r.pruneArchive(c)
 	}
 	var newest *Set // that both have
 	complete := 0
@@ -51,6 +51,14 @@ func (r *Repository) checkArchive(ctx context.Context, codec *codec, c *Collecti
 		if err := r.checkCopy(ctx, codec, newest); err != nil {
 			return err
 		}
+	}
+	return r.pruneArchive(c)
+}
+
+// pruneArchive leaves out what a target that is away may still hold.
+func (r *Repository) pruneArchive(c *Collection) error {
+	if len(r.store.unused()) > 0 {
+		return nil
 	}
 	return r.archive.prune(c)
 }

@@ -127,7 +127,11 @@ func (r *Repository) cache(ctx context.Context, c *codec, sets []Set) error {
 }
 
 func (r *Repository) cacheObject(ctx context.Context, c *codec, name object) error {
-	f, _, err := r.fetch(ctx, name)
+	return r.tryHolders(ctx, name, func(one *place) error { return r.cacheFrom(ctx, c, one, name) })
+}
+
+func (r *Repository) cacheFrom(ctx context.Context, c *codec, one *place, name object) error {
+	f, _, err := r.fetchFrom(ctx, one, name)
 	if err != nil {
 		return err
 	}

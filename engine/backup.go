@@ -74,6 +74,18 @@ func (r *Repository) Backup(ctx context.Context, src Source, o BackupOptions) (B
 		return BackupResult{}, err
 	}
 	defer unlock()
+	if err := r.level(ctx, o.Until); err != nil {
+		return BackupResult{}, err
+	}
+	res, err := r.backupAll(ctx, src, o)
+	if err != nil || !r.store.tiered() {
+		return res, err
+	}
+	return res, r.level(ctx, time.Time{})
+}
+
+// backupAll makes a set, or completes one, and one more of what has changed since.
+func (r *Repository) backupAll(ctx context.Context, src Source, o BackupOptions) (BackupResult, error) {
 	res, resumed, err := r.backup(ctx, src, o)
 	if err != nil || !resumed {
 		return res, err
@@ -217,7 +229,11 @@ func (r *Repository) plan(ctx context.Context, o BackupOptions) (*plan, error) {
 	}
 	now := r.opt.Now()
 	p := &plan{codec: codec, until: o.Until, newest: c.newest, hostname: r.opt.Hostname, localdir: r.opt.Localdir}
-	if p.set.Time, err = r.setTime(ctx, now, c.newest); err != nil {
+	ahead, err := r.knowsNewer(c)
+	if err != nil {
+		return nil, err
+	}
+	if p.set.Time, err = r.setTime(ctx, now, later(c.newest, ahead)); err != nil {
 		return nil, err
 	}
 	if err := r.checkKey(ctx, c, codec, encrypt); err != nil {
@@ -227,10 +243,39 @@ func (r *Repository) plan(ctx context.Context, o BackupOptions) (*plan, error) {
 		return nil, err
 	}
 	chain := c.newestChain()
-	if wantsFull(chain, o, encrypt, now) {
+	if !ahead.IsZero() || wantsFull(chain, o, encrypt, now) {
 		return p, nil
 	}
 	return p, r.continueChain(ctx, p, chain)
+}
+
+// knowsNewer is the time of the newest set in the archive directory, if none of
+// the targets that can be reached holds one as new: it is in one that is away.
+// An increment would then fork its chain, so a new one begins.
+func (r *Repository) knowsNewer(c *Collection) (time.Time, error) {
+	if len(r.store.unused()) == 0 {
+		return time.Time{}, nil
+	}
+	var newest time.Time
+	for s := range c.all() {
+		if s.manifest != nil {
+			newest = later(newest, s.Time)
+		}
+	}
+	local, err := r.archive.manifests()
+	if err != nil || len(local) == 0 || !local[len(local)-1].After(newest) {
+		return time.Time{}, err
+	}
+	t := local[len(local)-1]
+	r.opt.Warn("the newest set is only in a target that is away: a new chain begins", "set", t.Format(time.RFC3339))
+	return t, nil
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 // setTime is the time of a set that starts now. Set times only ever increase,

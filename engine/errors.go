@@ -24,6 +24,9 @@ var (
 	ErrForeignArchive = errors.New("archive directory and target don't belong together")
 	// ErrForeignSet says that another writer has added a newer set during the run.
 	ErrForeignSet = errors.New("another writer added a backup during the run")
+	// ErrBehind says that nothing is pruned while a target lacks what the others
+	// hold.
+	ErrBehind = errors.New("nothing was pruned")
 )
 
 // A CorruptError names an object of the repository whose content is damaged.

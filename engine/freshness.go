@@ -51,7 +51,7 @@ func (r *Repository) NoteFreshness(ctx context.Context, f Freshness) error {
 		return fmt.Errorf("write the status on the target: %w", err)
 	}
 	b = append(b, '\n')
-	return r.store.Put(ctx, r.freshnessKey(), bytes.NewReader(b), int64(len(b)))
+	return r.store.PutNote(ctx, r.freshnessKey(), bytes.NewReader(b), int64(len(b)))
 }
 
 // utc leaves a zero time as it is.

@@ -81,27 +81,31 @@ func (r *Repository) acquireLease(ctx context.Context) (*lease, error) {
 	return l, nil
 }
 
-// check fails if the target holds another's lease that has not run out.
+// check fails if a place holds another's lease that has not run out.
 func (l *lease) check(ctx context.Context) error {
+	return l.repo.store.each(ctx, l.repo.store.inUse(), func(one *place) error { return l.checkAt(ctx, one) }, nil)
+}
+
+func (l *lease) checkAt(ctx context.Context, one *place) error {
 	r := l.repo
-	rec, err := r.readLease(ctx)
+	rec, err := r.readLease(ctx, one)
 	if err != nil {
 		return err
 	}
 	if rec.Version > leaseVersion {
-		return withHint(fmt.Errorf("%s in %s has version %d, this purser knows %d", r.leaseKey(), r.store.URL(), rec.Version, leaseVersion),
+		return withHint(fmt.Errorf("%s in %s has version %d, this purser knows %d", r.leaseKey(), one.URL, rec.Version, leaseVersion),
 			"use the newer purser on all hosts that share this target")
 	}
 	if rec.Holder == l.id || !rec.Until.After(r.opt.Now()) {
 		return nil
 	}
-	return withHint(fmt.Errorf("%w: %s is in use by host %q until %s", ErrLocked, r.store.URL(), rec.Host, rec.Until.Format(time.RFC3339)),
+	return withHint(fmt.Errorf("%w: %s is in use by host %q until %s", ErrLocked, one.URL, rec.Host, rec.Until.Format(time.RFC3339)),
 		"wait for the other host to finish; if it has died, its lease ends at that time")
 }
 
-// readLease returns what the target holds; a zero record is no lease.
-func (r *Repository) readLease(ctx context.Context) (leaseRecord, error) {
-	f, err := r.store.Get(ctx, r.leaseKey())
+// readLease returns what a place holds; a zero record is no lease.
+func (r *Repository) readLease(ctx context.Context, one *place) (leaseRecord, error) {
+	f, err := one.Store.Get(ctx, r.leaseKey())
 	if errors.Is(err, fs.ErrNotExist) {
 		return leaseRecord{}, nil
 	}
@@ -126,10 +130,13 @@ func (r *Repository) dropLease(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	rec, err := r.readLease(ctx)
-	if err == nil && rec.Holder == id {
-		err = r.store.Delete(ctx, r.leaseKey())
-	}
+	err = r.store.each(ctx, r.store.inUse(), func(one *place) error {
+		rec, err := r.readLease(ctx, one)
+		if err == nil && rec.Holder == id {
+			err = one.Store.Delete(ctx, r.leaseKey())
+		}
+		return err
+	}, nil)
 	if errors.Is(err, fs.ErrPermission) {
 		return nil
 	}
@@ -144,7 +151,7 @@ func (l *lease) renew(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("write lease: %w", err)
 	}
-	if err := r.store.Put(ctx, r.leaseKey(), bytes.NewReader(b), int64(len(b))); err != nil {
+	if err := r.store.PutNote(ctx, r.leaseKey(), bytes.NewReader(b), int64(len(b))); err != nil {
 		return err
 	}
 	l.mu.Lock()
@@ -235,7 +242,7 @@ func (l *lease) release(ctx context.Context) error {
 		err = l.confirm(ctx)
 	}
 	if err == nil {
-		err = l.repo.store.Delete(ctx, l.repo.leaseKey())
+		err = l.repo.store.DeleteNote(ctx, l.repo.leaseKey())
 	}
 	if errors.Is(err, fs.ErrPermission) {
 		return nil

@@ -103,5 +103,8 @@ func (r *Repository) abandon(ctx context.Context) error {
 	if err := r.dropLease(ctx); err != nil {
 		return err
 	}
+	if err := r.store.abandonLater(n.Sets); err != nil {
+		return err
+	}
 	return r.archive.clearNote()
 }

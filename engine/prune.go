@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 )
 
 // A PruneResult tells what Prune deleted.
@@ -26,6 +27,12 @@ func (r *Repository) Prune(ctx context.Context, p Plan) (PruneResult, error) {
 		return PruneResult{}, err
 	}
 	defer unlock()
+	if err := r.level(ctx, time.Time{}); err != nil {
+		return PruneResult{}, err
+	}
+	if behind := r.Behind(); len(behind) > 0 {
+		return PruneResult{}, fmt.Errorf("%w: %w", ErrBehind, errors.Join(behind...))
+	}
 	if err := r.abandon(ctx); err != nil {
 		return PruneResult{}, err
 	}
@@ -47,8 +54,11 @@ func (r *Repository) Prune(ctx context.Context, p Plan) (PruneResult, error) {
 	if err != nil {
 		return res, err
 	}
-	if err := r.archive.prune(c); err != nil {
+	if err := r.pruneArchive(c); err != nil {
 		return res, err
+	}
+	if behind := r.Behind(); len(behind) > 0 {
+		return res, errors.Join(behind...) // what is left there goes before the next run
 	}
 	return res, r.archive.clearNote()
 }

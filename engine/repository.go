@@ -2,6 +2,7 @@ package engine
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -62,7 +64,7 @@ type Options struct {
 // A Repository is a target with its archive directory. Its methods may be
 // called one after the other; of two processes only one can write.
 type Repository struct {
-	store   *storage.Store
+	store   *places
 	opt     Options
 	keys    *pgp.Keyring
 	archive *archiveDir
@@ -70,14 +72,22 @@ type Repository struct {
 }
 
 // Open prepares the local directories. It doesn't touch the target.
-func Open(_ context.Context, store *storage.Store, o Options) (*Repository, error) {
+func Open(ctx context.Context, store *storage.Store, o Options) (*Repository, error) {
+	return OpenPlaces(ctx, []Place{{Store: store, URL: store.URL(), ID: store.ID()}}, o)
+}
+
+// OpenPlaces is Open for a repository that lies in several places, the nearest
+// first; the first target names the archive directory. At least one place has a
+// Store.
+func OpenPlaces(_ context.Context, list []Place, o Options) (*Repository, error) {
 	if o.VolumeSize <= 0 {
 		return nil, fmt.Errorf("volume size %d is not positive", o.VolumeSize)
 	}
-	r := &Repository{store: store, opt: o, spool: filepath.Join(o.ArchiveDir, "spool")}
+	r := &Repository{store: newPlaces(list, o.Prefixes, o.Warn), opt: o, spool: filepath.Join(o.ArchiveDir, "spool")}
+	first := list[slices.IndexFunc(list, func(p Place) bool { return p.Live == 0 })]
 	r.archive = &archiveDir{
-		dir:      filepath.Join(o.ArchiveDir, "archive", store.ID()),
-		state:    filepath.Join(o.ArchiveDir, "state", store.ID()+o.Prefixes.suffix()),
+		dir:      filepath.Join(o.ArchiveDir, "archive", first.ID),
+		state:    filepath.Join(o.ArchiveDir, "state", first.ID+o.Prefixes.suffix()),
 		prefixes: o.Prefixes,
 	}
 	if o.Archive != "" {
@@ -96,7 +106,7 @@ func Open(_ context.Context, store *storage.Store, o Options) (*Repository, erro
 				"set BACKUP_ARCHIVE_DIR or --archive-dir to a directory that purser may write to")
 		}
 	}
-	return r, nil
+	return r, r.store.openRecord(r.archive.state)
 }
 
 // Close releases the store.
@@ -112,7 +122,7 @@ func (r *Repository) Collection(ctx context.Context) (Collection, error) {
 }
 
 func (r *Repository) collection(ctx context.Context) (*Collection, error) {
-	objects, err := r.store.List(ctx, "")
+	objects, err := r.store.List(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -155,7 +165,65 @@ func (r *Repository) setsAt(ctx context.Context, t time.Time) (sets, torn []Set,
 // fetch copies a stored object into an anonymous spool file, positioned at its
 // start, and returns it with its hashes.
 func (r *Repository) fetch(ctx context.Context, name object) (*os.File, *digests, error) {
-	src, err := r.store.Get(ctx, name.key)
+	return r.fetchGood(ctx, name, nil)
+}
+
+// fetchGood is fetch of the nearest copy that can be read and is what good says.
+func (r *Repository) fetchGood(ctx context.Context, name object, good func(*digests) error) (*os.File, *digests, error) {
+	var f *os.File
+	var d *digests
+	err := r.tryHolders(ctx, name, func(one *place) (err error) {
+		if f, d, err = r.fetchFrom(ctx, one, name); err == nil && good != nil {
+			if err = good(d); err != nil {
+				f.Close()
+			}
+		}
+		return err
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	return f, d, nil
+}
+
+// tryHolders calls do for one place after the other until it succeeds. A place
+// that can't be read, while another can, is let go of.
+func (r *Repository) tryHolders(ctx context.Context, name object, do func(*place) error) error {
+	var failed error
+	away := map[*place]error{}
+	for _, one := range r.store.holders(name.key) {
+		err := do(one)
+		var damaged *CorruptError
+		switch {
+		case err == nil:
+			for other, why := range away {
+				r.store.drop(other, why)
+			}
+			return nil
+		case ctx.Err() != nil:
+			return err
+		case errors.As(err, &damaged):
+			if !r.store.single() {
+				r.opt.Warn("an object is not good, looking for it in another target", "target", one.URL, "error", err)
+			}
+			failed = cmp.Or(failed, err)
+		default:
+			if !errors.Is(err, fs.ErrPermission) {
+				away[one] = err
+			}
+			if failed == nil || errors.As(failed, &damaged) {
+				failed = err
+			}
+		}
+	}
+	if failed == nil {
+		failed = errors.Join(r.store.failures()...)
+	}
+	return failed
+}
+
+func (r *Repository) fetchFrom(ctx context.Context, one *place, name object) (*os.File, *digests, error) {
+	src, err := one.Store.Get(ctx, name.key)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil, &CorruptError{Object: name.String(), Err: errors.New("missing on the target")}
 	}
@@ -222,17 +290,27 @@ func (r *Repository) fetchManifest(ctx context.Context, c *codec, name object) (
 	if c.manifest.key == name.key {
 		return c.manifest.plain, nil
 	}
-	f, _, err := r.fetch(ctx, name)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	plain, err := c.decode(f, name)
-	if err != nil {
-		return nil, err
-	}
 	var b bytes.Buffer
-	if _, err := b.ReadFrom(plain); err != nil {
+	err := r.tryHolders(ctx, name, func(one *place) error {
+		b.Reset()
+		f, _, err := r.fetchFrom(ctx, one, name)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		plain, err := c.decode(f, name)
+		if err != nil {
+			return err
+		}
+		if _, err := b.ReadFrom(plain); err != nil {
+			return err
+		}
+		if _, err := format.ParseManifest(b.Bytes()); err != nil && !r.store.single() {
+			return &CorruptError{Object: name.String(), Err: err}
+		}
+		return nil
+	})
+	if err != nil {
 		return nil, err
 	}
 	c.manifest.key, c.manifest.plain = name.key, b.Bytes()

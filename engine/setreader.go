@@ -183,15 +183,8 @@ func (in *setReader) fetch(ctx context.Context, name object, record format.Volum
 
 // fetchVolume fetches a volume and checks it against the manifest.
 func (r *Repository) fetchVolume(ctx context.Context, name object, record format.VolumeRecord) (*os.File, error) {
-	f, sums, err := r.fetch(ctx, name)
-	if err != nil {
-		return nil, err
-	}
-	if err := verify(name, record, sums); err != nil {
-		f.Close()
-		return nil, err
-	}
-	return f, nil
+	f, _, err := r.fetchGood(ctx, name, func(sums *digests) error { return verify(name, record, sums) })
+	return f, err
 }
 
 // fetched is a volume that is fetched while the one before it is read.

@@ -4,6 +4,7 @@ package storage
 
 import (
 	"context"
+	"crypto/md5" // names duplicity's archive directory; nothing rests on its strength
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -67,7 +68,10 @@ func Open(ctx context.Context, rawURL string, o Options) (*Store, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	limit := network.NewLimit(o.UploadRate)
+	limit := o.Limit
+	if limit == nil {
+		limit = NewLimit(o.UploadRate)
+	}
 	o.dialer.Limit = limit
 	backend, err := all[i].open(ctx, rest, o)
 	if err != nil {
@@ -78,6 +82,18 @@ func Open(ctx context.Context, rawURL string, o Options) (*Store, error) {
 		s.limit = limit
 	}
 	return s, nil
+}
+
+// Limit is a limit on what is sent, which several Stores may share.
+type Limit = network.Limit
+
+// NewLimit limits all uploads together to so many bytes per second; 0 is no limit.
+func NewLimit(rate int64) *Limit { return network.NewLimit(rate) }
+
+// ID is that of a Store on the target with this URL.
+func ID(rawURL string) string {
+	sum := md5.Sum([]byte(rawURL))
+	return hex.EncodeToString(sum[:])
 }
 
 // examples names the supported schemes.

@@ -72,6 +72,8 @@ type Options struct {
 	// UploadRate is the most that all uploads together send, in bytes per second;
 	// 0 is no limit.
 	UploadRate int64
+	// Limit, if it is set, is shared with other Stores in place of UploadRate.
+	Limit *Limit
 	// Warn is told of each retry, in the manner of slog: a message, then keys
 	// and values. nil tells nobody. It may be called by several goroutines.
 	Warn func(msg string, args ...any)

@@ -3,8 +3,6 @@ package storage
 import (
 	"cmp"
 	"context"
-	"crypto/md5" // names duplicity's archive directory; nothing rests on its strength
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -41,7 +39,6 @@ var _ driver.Backend = (*Store)(nil)
 // New puts a Store over a Backend that is open already. rawURL is the target
 // as the user wrote it; it gives URL and ID and is not opened.
 func New(b driver.Backend, rawURL string, o Options) *Store {
-	sum := md5.Sum([]byte(rawURL))
 	now := o.Now
 	if now == nil {
 		now = time.Now
@@ -49,7 +46,7 @@ func New(b driver.Backend, rawURL string, o Options) *Store {
 	return &Store{
 		backend: b,
 		url:     Redact(rawURL),
-		id:      hex.EncodeToString(sum[:]),
+		id:      ID(rawURL),
 		retry:   newRetry(o),
 		now:     now,
 	}

@@ -39,6 +39,7 @@ type Run struct {
 	Backup   *Backup       `json:"backup"`      // null if nothing was backed up
 	Prune    *Pruning      `json:"prune"`       // null if the run did not come to it, or it failed
 	Kept     *Kept         `json:"kept"`        // null as prune is
+	Targets  []Target      `json:"targets,omitempty"` // each of several, and the place nearby, nearest first
 	// Profiles has what was done for each profile that was due. Backup is then
 	// the last of theirs, and prune and kept are sums.
 	Profiles []ProfileRun `json:"profiles,omitempty"`
@@ -66,6 +67,17 @@ type Kept struct {
 	Chains int   `json:"chains"`
 	Sets   int   `json:"sets"`
 	Bytes  int64 `json:"bytes"`
+}
+
+// Target is what became of one of several targets in a run.
+type Target struct {
+	URL           string `json:"url"`            // without its password
+	Live          bool   `json:"live,omitempty"` // it is the place nearby, which holds the newest sets
+	UploadedBytes int64  `json:"uploaded_bytes"` // what was stored there
+	CopiedSets    int    `json:"copied_sets"`    // which it lacked, or which were its turn
+	PrunedSets    int    `json:"pruned_sets"`
+	Kept          Kept   `json:"kept"`
+	Error         string `json:"error,omitempty"` // why it doesn't hold all that it is to hold
 }
 
 // Pruning is what the retention settings deleted after a backup.

@@ -40,6 +40,9 @@ func (r *Run) Lines() []string {
 	if k := r.Kept; k != nil {
 		lines = append(lines, fmt.Sprintf("kept: %s, %s, %s", Count(k.Chains, "chain"), Count(k.Sets, "set"), Size(k.Bytes)))
 	}
+	for i := range r.Targets {
+		lines = append(lines, r.Targets[i].line())
+	}
 	for i, l := range lines {
 		lines[i] = Printable(l)
 	}
@@ -84,6 +87,24 @@ func (b *Backup) line(target string) string {
 	}
 	return fmt.Sprintf("backup to %s: %s, %d new, %d changed, %d deleted, %s uploaded", target, b.Kind,
 		b.New, b.Changed, b.Deleted, Size(b.UploadedBytes))
+}
+
+func (t *Target) line() string {
+	what := "target "
+	if t.Live {
+		what = "nearby, in "
+	}
+	line := fmt.Sprintf("%s%s: %s stored", what, t.URL, Size(t.UploadedBytes))
+	if t.CopiedSets > 0 {
+		line += fmt.Sprintf(", %s copied there", Count(t.CopiedSets, "set"))
+	}
+	if t.PrunedSets > 0 {
+		line += fmt.Sprintf(", %s pruned", Count(t.PrunedSets, "set"))
+	}
+	if t.Error != "" {
+		return line + ", NOT equal to the others"
+	}
+	return line + fmt.Sprintf(", %s kept in %s", Size(t.Kept.Bytes), Count(t.Kept.Sets, "set"))
 }
 
 // Size renders bytes with three significant digits in binary units.

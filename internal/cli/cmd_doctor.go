@@ -21,7 +21,8 @@ first night, and after a change of the target or its credentials.
 Rights to read and to delete may be missing: backups can be made without. Then only other
 credentials restore, and only other ones or the target's own rules prune.
 
-With --output json: {url, checks: [{name, ok, refused, bytes, objects, seconds, error}]}.
+With --output json: {url, checks: [{name, ok, refused, bytes, objects, seconds, error}]};
+where there are several targets, each check names its target.
 ` + exitHelp(),
 		run: runDoctor,
 	}
@@ -29,6 +30,7 @@ With --output json: {url, checks: [{name, ok, refused, bytes, objects, seconds, 
 
 // check is one check in the JSON output.
 type check struct {
+	Target  string  `json:"target,omitempty"` // where there are several
 	Name    string  `json:"name"`
 	OK      bool    `json:"ok"`
 	Refused bool    `json:"refused"` // and spare
@@ -43,22 +45,34 @@ func runDoctor(ctx context.Context, inv *invocation) error {
 	if err != nil {
 		return err
 	}
-	store, err := daemon.OpenTarget(ctx, o)
+	targets, err := daemon.OpenTargets(ctx, o)
 	if err != nil {
 		return err
 	}
 	checks := []check{}
 	t := &table{right: map[int]bool{2: true, 3: true}}
-	t.add("CHECK", "RESULT", "SIZE", "TOOK", "")
-	failure := store.Validate(ctx, func(c storage.Check) {
-		one := check{Name: c.Name, OK: c.Err == nil, Refused: c.Refused, Bytes: c.Bytes, Objects: c.Objects, Seconds: c.Took.Seconds()}
-		if c.Err != nil {
-			one.Error = oneLine(c.Err.Error())
+	var failures []error
+	for _, target := range targets {
+		name := ""
+		if len(targets) > 1 {
+			name = printable(target.URL)
 		}
-		checks = append(checks, one)
-		addCheck(t, c)
-	})
-	failure = join(failure, store.Close())
+		t.add("CHECK", "RESULT", "SIZE", "TOOK", name)
+		if target.Store == nil {
+			failures = append(failures, target.Err)
+			checks = append(checks, check{Target: name, Name: "open", Error: oneLine(target.Err.Error())})
+			t.add("open", "failed", "", "", "")
+			continue
+		}
+		failures = append(failures, target.Store.Validate(ctx, func(c storage.Check) {
+			one := check{Target: name, Name: c.Name, OK: c.Err == nil, Refused: c.Refused, Bytes: c.Bytes, Objects: c.Objects, Seconds: c.Took.Seconds()}
+			if c.Err != nil {
+				one.Error = oneLine(c.Err.Error())
+			}
+			checks = append(checks, one)
+			addCheck(t, c)
+		}), target.Store.Close())
+	}
 	if inv.json() {
 		err = writeJSON(inv.stdout, struct {
 			URL    string  `json:"url"`
@@ -67,7 +81,7 @@ func runDoctor(ctx context.Context, inv *invocation) error {
 	} else {
 		err = t.write(inv.stdout)
 	}
-	return join(failure, err)
+	return joinAll(append(failures, err))
 }
 
 func addCheck(t *table, c storage.Check) {

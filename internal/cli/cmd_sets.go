@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strconv"
 	"time"
 
@@ -22,7 +23,8 @@ backup clears it away. An orphan is an incremental set whose predecessor is miss
 ` + profileEachHelp + `
 With --output json: {url, chains: [{profile, sets: [SET]}], incomplete: [SET], orphans:
 [SET]}, SET being {profile, kind, start, time, volumes, bytes, encrypted}; profile is there
-where there are profiles.
+where there are profiles; where there are several targets, also targets: [{url, live,
+chains, sets, bytes, error}].
 ` + exitHelp(),
 		flags: profileFlag,
 		run:   runSets,
@@ -63,6 +65,7 @@ type setList struct {
 	Chains     []setChain `json:"chains"`
 	Incomplete []set      `json:"incomplete"`
 	Orphans    []set      `json:"orphans"`
+	Targets    []holding  `json:"targets,omitempty"`
 }
 
 type setChain struct {
@@ -105,6 +108,7 @@ func (inv *invocation) addSets(ctx context.Context, all *setList) error {
 	all.Chains = append(all.Chains, one.Chains...)
 	all.Incomplete = append(all.Incomplete, one.Incomplete...)
 	all.Orphans = append(all.Orphans, one.Orphans...)
+	all.Targets = append(all.Targets, one.Targets...)
 	return nil
 }
 
@@ -115,6 +119,9 @@ func (inv *invocation) listSets(ctx context.Context) (list setList, err error) {
 		return list, err
 	}
 	c, err := repo.Collection(ctx)
+	if err == nil {
+		list.Targets, err = holdings(ctx, repo)
+	}
 	if err = join(err, repo.Close()); err != nil {
 		return list, err
 	}
@@ -145,7 +152,49 @@ func (inv *invocation) writeSets(list setList) error {
 	}
 	addSets(t, "-", list.Incomplete, ", incomplete")
 	addSets(t, "-", list.Orphans, ", orphan")
-	return t.write(inv.stdout)
+	if err := t.write(inv.stdout); err != nil {
+		return err
+	}
+	return writeHoldings(inv.stdout, list.Targets)
+}
+
+// holding is what one of several targets has, in the JSON output.
+type holding struct {
+	URL    string `json:"url"`
+	Live   bool   `json:"live"` // the place nearby
+	Chains int    `json:"chains"`
+	Sets   int    `json:"sets"`
+	Bytes  int64  `json:"bytes"`
+	Error  string `json:"error"` // why it could not be asked
+}
+
+func holdings(ctx context.Context, repo *engine.Repository) ([]holding, error) {
+	reports, err := repo.Report(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var list []holding
+	for _, r := range reports {
+		one := holding{URL: r.URL, Live: r.Live, Chains: r.Chains, Sets: r.Sets, Bytes: r.Bytes}
+		if r.Err != nil {
+			one.Error = oneLine(r.Err.Error())
+		}
+		list = append(list, one)
+	}
+	return list, nil
+}
+
+func writeHoldings(w io.Writer, list []holding) error {
+	if len(list) == 0 {
+		return nil
+	}
+	t := &table{right: map[int]bool{1: true, 2: true, 3: true}}
+	t.add("", "", "", "", "")
+	t.add("TARGET", "CHAINS", "SETS", "SIZE", "")
+	for _, h := range list {
+		t.add(printable(h.URL), strconv.Itoa(h.Chains), strconv.Itoa(h.Sets), formatSize(h.Bytes), printable(h.Error))
+	}
+	return t.write(w)
 }
 
 func addSets(t *table, chain string, sets []set, remark string) {

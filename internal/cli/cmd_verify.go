@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"strconv"
@@ -27,6 +28,7 @@ or missing object is named with its set and volume; the rest is still checked.
 With --output json: {url, sets, objects, bytes, files, damage: [{profile, set, volume,
 object, error}], differences}; volume is null for a manifest or signatures, files those compared.
 
+Of several targets each is verified, and an object is named with its target.
 Differences are exit status 1, damage is 20.
 ` + exitHelp(exitNoBackup, exitWrongKey, exitDamage),
 		flags: func(fs *flag.FlagSet, f *commandFlags) {
@@ -92,11 +94,42 @@ func (inv *invocation) verify(ctx context.Context, at time.Time) (*engine.Verify
 		defer src.Close()
 		o.Source = src
 	}
-	res, err := repo.Verify(ctx, o)
+	res, err := verifyAll(ctx, repo, o)
 	if err != nil {
 		return nil, err
 	}
 	return &res, nil
+}
+
+// verifyAll verifies what lies in each of several places. The source is compared
+// with one of them.
+func verifyAll(ctx context.Context, repo *engine.Repository, o engine.VerifyOptions) (engine.VerifyResult, error) {
+	list := repo.Alone()
+	if len(list) == 1 {
+		return repo.Verify(ctx, o)
+	}
+	var all engine.VerifyResult
+	some := false
+	for _, one := range list {
+		res, err := one.Verify(ctx, o)
+		if errors.Is(err, engine.ErrNoBackup) {
+			continue // the newest sets may be elsewhere
+		}
+		if err != nil {
+			return all, err
+		}
+		some, o.Source = true, nil
+		for _, d := range res.Damage {
+			d.Object += " in " + one.URL()
+			all.Damage = append(all.Damage, d)
+		}
+		all.Sets, all.Objects, all.Bytes = all.Sets+res.Sets, all.Objects+res.Objects, all.Bytes+res.Bytes
+		all.Files, all.Differences = all.Files+res.Files, append(all.Differences, res.Differences...)
+	}
+	if !some {
+		return repo.Verify(ctx, o)
+	}
+	return all, joinAll(repo.Behind())
 }
 
 // noteVerification keeps the result for the metrics, where purser has its state.

@@ -133,3 +133,10 @@ func join(first, second error) error {
 	}
 	return errors.Join(first, second)
 }
+
+func joinAll(errs []error) (all error) {
+	for _, err := range errs {
+		all = join(all, err)
+	}
+	return all
+}

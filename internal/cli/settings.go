@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/purser-backup/purser/engine"
-	"github.com/purser-backup/purser/engine/storage"
 	"github.com/purser-backup/purser/internal/config"
 	"github.com/purser-backup/purser/internal/daemon"
 	"github.com/purser-backup/purser/internal/secret"
@@ -158,8 +157,8 @@ func (inv *invocation) openReadable(ctx context.Context) (*engine.Repository, er
 	return inv.openRepository(ctx)
 }
 
-// url is the target, without its password.
-func (inv *invocation) url() string { return storage.Redact(inv.cfg.URL.Reveal()) }
+// url is the target, or all of them, without passwords.
+func (inv *invocation) url() string { return daemon.URLs(inv.cfg) }
 
 // completeKey asks for the passphrase if none is configured, the command needs
 // one, and there is a terminal to ask on. It reports whether it got one.

@@ -35,7 +35,9 @@ type Config struct {
 	// URL is the target as the engine opens it: BACKUP_DUPLICITY_URL and
 	// BACKUP_DUPLICITY_TARGET_PATH put together by JoinTarget. It is a secret
 	// since it may hold a password. Empty if there is no target: CheckTarget.
-	URL        secret.String
+	URL secret.String
+	// More are the other targets of BACKUP_DUPLICITY_URL, which hold the same.
+	More       []secret.String
 	SourcePath string // absolute, cleaned [BACKUP_DUPLICITY_SOURCE_PATH]
 	ArchiveDir string // absolute, cleaned [BACKUP_ARCHIVE_DIR]
 	Archive    string // of a CommandLine: the archive directory itself, which duplicity uses too
@@ -66,14 +68,17 @@ type Config struct {
 	// Profiles are backed up and kept each for itself; Schedule is then that of
 	// all of them. Without any, the target is one repository [BACKUP_PROFILES, BACKUP_RETENTION].
 	Profiles []Profile
-	Profile  string        // whose configuration this is, empty for that of the whole
-	Root     secret.String // of a profile: the URL of the whole
+	Profile  string          // whose configuration this is, empty for that of the whole
+	roots    []secret.String // of a profile: the whole targets
 
 	Instance    string        // empty: the daemon finds one [BACKUP_INSTANCE]
 	Scope       string        // [BACKUP_SCOPE]
 	StaleAfter  time.Duration // [BACKUP_STALE_AFTER]
 	Listen      string        // host:port, or empty [BACKUP_LISTEN]
 	ListenToken secret.String // set where Listen is [BACKUP_LISTEN_TOKEN]
+
+	LiveKeep     int  // so many of the newest sets stay in a place nearby; 0 is no such place [BACKUP_LIVE_KEEP]
+	UploadLatest bool // send the newest set too, to the targets [BACKUP_UPLOAD_LATEST]
 
 	BandwidthLimit     int64 // bytes per second, 0 is none [BACKUP_BWLIMIT]
 	TargetRequireMount bool  // [BACKUP_TARGET_REQUIRE_MOUNT]

@@ -53,7 +53,7 @@ func TestDefaults(t *testing.T) {
 		ModuleDatabase: true, ModuleStack: true, ModuleRancherDB: false,
 		SourcePath: "/backup", ArchiveDir: "/var/lib/purser",
 		FullIfOlderThan: 7 * 24 * time.Hour, RemoveAllButNFull: 3, RemoveAllIncOfButNFull: 1, RetentionMin: 1, DumpWorkers: 2, CPUClass: config.Normal, IOClass: config.Normal, VolumeSize: 200 << 20,
-		Scope: "all", StaleAfter: 30 * 24 * time.Hour,
+		Scope: "all", UploadLatest: true, StaleAfter: 30 * 24 * time.Hour,
 		Rancher: config.Rancher{DB: config.RancherDB{Port: 3306, User: "rancher", Name: "rancher"}},
 		Notices: config.Notices{Level: "incomplete"},
 	})
@@ -149,7 +149,7 @@ func TestSpellings(t *testing.T) {
 					CronSchedule: "0 30 4 * * *", Schedule: got.Schedule, Location: time.Local, RetentionMin: 1, DumpWorkers: 2, CPUClass: config.Normal, IOClass: config.Normal, ModuleRancherDB: true,
 					URL: secret.New("ftp://login@my-ftp.com/backups/here"), SourcePath: "/data", ArchiveDir: "/var/lib/purser",
 					FullIfOlderThan: 36 * time.Hour, RemoveAllButNFull: 5, RemoveAllIncOfButNFull: 2, VolumeSize: 25 << 20, EncryptKeys: []string{"ABCD1234"},
-					Passphrase: secret.New("open sesame"), Scope: "all", StaleAfter: 30 * 24 * time.Hour, Debug: true,
+					Passphrase: secret.New("open sesame"), Scope: "all", UploadLatest: true, StaleAfter: 30 * 24 * time.Hour, Debug: true,
 					Rancher: config.Rancher{
 						URL: "http://rancher:8080/v1/projects/1a5", AccessKey: "KEY", SecretKey: secret.New("api secret"),
 						DB: config.RancherDB{Host: "db.example", Port: 3307, User: "cattle", Password: secret.New("db secret"), Name: "cattle"},

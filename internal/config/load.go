@@ -193,7 +193,7 @@ func (l *loader) load(v variable, override string) {
 	case v.secret && value != "":
 		shown = "[redacted]"
 	case v.url:
-		shown = redactURL(value)
+		shown = redactURLs(value)
 	}
 	l.config.settings = append(l.config.settings, Setting{Name: v.name, Value: shown, Origin: origin})
 	if value == "" {
@@ -288,6 +288,7 @@ func (l *loader) derive() {
 	l.deriveProfiles(id)
 	l.deriveFilter()
 	l.deriveListen()
+	l.deriveLive()
 	module := l.setting(varModuleRancherDB)
 	switch {
 	case module == nil: // it was faulty

@@ -79,19 +79,27 @@ func (c *Config) WithProfiles(names []string) *Config {
 func (c *Config) below(name string) *Config {
 	own := *c
 	own.Profile, own.Profiles = name, nil
-	if root := c.URL.Reveal(); root != "" {
-		own.Root = c.URL
-		own.URL = secret.New(strings.TrimSuffix(root, "/") + "/" + name)
+	if c.URL.IsZero() {
+		return &own
+	}
+	own.roots, own.More = c.Targets(), nil
+	for i, root := range own.roots {
+		dir := secret.New(strings.TrimSuffix(root.Reveal(), "/") + "/" + name)
+		if i == 0 {
+			own.URL = dir
+		} else {
+			own.More = append(own.More, dir)
+		}
 	}
 	return &own
 }
 
-// TargetRoot is the URL of the whole target, of which a profile has a directory.
-func (c *Config) TargetRoot() string {
-	if !c.Root.IsZero() {
-		return c.Root.Reveal()
+// Roots are the whole targets, in each of which a profile has a directory.
+func (c *Config) Roots() []secret.String {
+	if c.roots != nil {
+		return c.roots
 	}
-	return c.URL.Reveal()
+	return c.Targets()
 }
 
 var profileName = regexp.MustCompile(`^[a-z0-9][a-z0-9_.-]{0,62}$`)

@@ -87,7 +87,7 @@ func TestReadingAProfile(t *testing.T) {
 	c := load(t, "BACKUP_DUPLICITY_URL=file:///target", "BACKUP_RETENTION=daily;30")
 	for name, want := range map[string]string{"daily": "file:///target/daily", "DAILY": "file:///target/daily", "weekly": "file:///target/weekly"} {
 		own, err := c.Reading(name)
-		if err != nil || own.URL.Reveal() != want || own.TargetRoot() != "file:///target/" || len(own.Profiles) != 0 || own.Profile != strings.ToLower(name) {
+		if err != nil || own.URL.Reveal() != want || own.Roots()[0].Reveal() != "file:///target/" || len(own.Profiles) != 0 || own.Profile != strings.ToLower(name) {
 			t.Errorf("%s: %+v, %v", name, own, err)
 		}
 	}
@@ -96,7 +96,7 @@ func TestReadingAProfile(t *testing.T) {
 			t.Errorf("%q: %s", name, own.URL.Reveal())
 		}
 	}
-	if root := c.TargetRoot(); root != "file:///target/" {
+	if root := c.Roots()[0].Reveal(); root != "file:///target/" {
 		t.Errorf("the root of the whole is %s", root)
 	}
 }

@@ -79,12 +79,8 @@ func runVariables(c *Config) []variable {
 func duplicityVariables(c *Config) []variable {
 	return []variable{
 		// The URL comes first, the path is put behind it: see JoinTarget.
-		{name: varURL, url: true, set: text(func(v string) { c.URL = secret.New(v) })},
-		{name: varTargetPath, def: "/", set: text(func(v string) {
-			if !c.URL.IsZero() {
-				c.URL = secret.New(JoinTarget(c.URL.Reveal(), v))
-			}
-		})},
+		{name: varURL, url: true, set: targets(c)},
+		{name: varTargetPath, def: "/", set: text(c.joinTargets)},
 		{name: varSourcePath, def: "/backup", set: to(&c.SourcePath, parsePath)},
 		{name: varFilter, set: raw(&c.filterRules)}, // the three are read together, by derive
 		{name: varFilterSets, set: raw(&c.filterSets)},
@@ -135,6 +131,8 @@ func placeVariables(c *Config) []variable {
 		{name: varListen, set: to(&c.Listen, parseListen)},
 		{name: varListenToken, secret: true, set: hide(&c.ListenToken)},
 		{name: "BACKUP_BWLIMIT", set: to(&c.BandwidthLimit, parseRate)},
+		{name: varLiveKeep, set: count(&c.LiveKeep, 1000)},
+		{name: varUploadLatest, def: "true", set: to(&c.UploadLatest, parseBool)},
 		{name: varRequireMount, def: "false", set: to(&c.TargetRequireMount, parseBool)},
 		{name: "DEBUG", def: "false", set: to(&c.Debug, parseBool)},
 	}
@@ -219,6 +217,17 @@ func hide(field *secret.String) func(string) error {
 	return func(v string) error {
 		*field = secret.New(v)
 		return nil
+	}
+}
+
+// targets makes a set that parses the URLs of targets.
+func targets(c *Config) func(string) error {
+	return func(v string) error {
+		var good string
+		if err := text(func(v string) { good = v })(v); err != nil {
+			return err
+		}
+		return c.setTargets(good)
 	}
 }
 

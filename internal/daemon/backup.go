@@ -59,10 +59,17 @@ func (r *run) backupTo(ctx context.Context, p place, full bool, then after) erro
 		return err
 	}
 	defer r.closing("the target", repo.Close)
-	if err := r.store(ctx, p, repo, full); err != nil || then == nil {
+	if err := r.store(ctx, p, repo, full); err != nil {
 		return err
 	}
-	return then(ctx, p, repo)
+	r.noteBehind(repo)
+	if then != nil {
+		err = then(ctx, p, repo)
+	}
+	if ctx.Err() == nil {
+		r.noteTargets(ctx, p, repo)
+	}
+	return err
 }
 
 func (r *run) store(ctx context.Context, p place, repo *engine.Repository, full bool) error {
@@ -151,9 +158,11 @@ func OpenTree(o Options) (*engine.DirSource, error) { return openSource(o) }
 
 func openSource(o Options, out ...string) (*engine.DirSource, error) {
 	cfg := o.Config
-	for what, dir := range map[string]string{
-		"the archive directory": cfg.ArchiveDir, "duplicity's archive directory": cfg.Archive, "the target": localTarget(cfg.TargetRoot()),
-	} {
+	dirs := map[string]string{cfg.ArchiveDir: "the archive directory", cfg.Archive: "duplicity's archive directory"}
+	for _, target := range cfg.Roots() {
+		dirs[localTarget(target.Reveal())] = "the target"
+	}
+	for dir, what := range dirs {
 		if rel, inside := below(cfg.SourcePath, dir); inside {
 			o.Log.Warn(what+" lies below the source path and is left out of the backup", "path", dir)
 			out = append(out, rel)

@@ -104,8 +104,8 @@ func loadCatalog(dir string) (*dumpers.Catalog, error) {
 	return nil, errors.Join(all...)
 }
 
-// URL is the target, without its password.
-func (d *Daemon) URL() string { return storage.Redact(d.cfg.URL.Reveal()) }
+// URL is the target, or all of them, without passwords.
+func (d *Daemon) URL() string { return URLs(d.cfg) }
 
 // SourcePath is the directory that is backed up.
 func (d *Daemon) SourcePath() string { return d.cfg.SourcePath }
@@ -113,42 +113,25 @@ func (d *Daemon) SourcePath() string { return d.cfg.SourcePath }
 // CheckTarget finds out what can be known of the target without asking it for
 // anything: a kind of URL that nobody knows, a place that can't be one.
 func (d *Daemon) CheckTarget(ctx context.Context) error {
-	store, err := openStore(ctx, d.opt)
+	list, err := OpenTargets(ctx, d.opt)
 	if err != nil {
 		return err
 	}
-	return store.Close()
-}
-
-// OpenTarget opens the target that the configuration names.
-func OpenTarget(ctx context.Context, o Options) (*storage.Store, error) { return openStore(ctx, o) }
-
-func openStore(ctx context.Context, o Options) (*storage.Store, error) {
-	if err := o.Config.CheckTarget(); err != nil {
-		return nil, err
-	}
-	store, err := storage.Open(ctx, o.Config.URL.Reveal(), storageOptions(o))
-	if err != nil {
-		return nil, &ConfigError{err}
-	}
-	return store, nil
+	return closeTargets(list)
 }
 
 // OpenRepository opens the repository that the configuration names. Neither
 // recipes nor Docker play a part: a restore must not depend on them.
 func OpenRepository(ctx context.Context, o Options) (*engine.Repository, error) {
-	store, err := openStore(ctx, o)
+	hostname, err := hostname(o.Config)
 	if err != nil {
 		return nil, err
 	}
-	if o.wrap != nil {
-		store = o.wrap(store)
-	}
-	hostname, err := hostname(o.Config)
+	places, err := openPlaces(ctx, o)
 	if err != nil {
-		return nil, errors.Join(err, store.Close())
+		return nil, err
 	}
-	repo, err := engine.Open(ctx, store, engine.Options{
+	repo, err := engine.OpenPlaces(ctx, places, engine.Options{
 		ArchiveDir: o.Config.ArchiveDir, Archive: o.Config.Archive, Passphrase: o.Config.Passphrase, NoEncryption: o.Config.NoEncryption,
 		EncryptKeys: o.Config.EncryptKeys, HiddenKeys: o.Config.HiddenKeys, SignKey: o.Config.SignKey,
 		SignPassphrase: o.Config.SignPassphrase, KeyDir: o.KeyDir, Prefixes: engine.Prefixes(o.Config.Prefixes),
@@ -156,7 +139,12 @@ func OpenRepository(ctx context.Context, o Options) (*engine.Repository, error) 
 		Now: o.Now, Rand: o.Rand, Warn: o.Log.Warn,
 	})
 	if err != nil {
-		return nil, errors.Join(err, store.Close())
+		for _, p := range places {
+			if p.Store != nil {
+				err = errors.Join(err, p.Store.Close())
+			}
+		}
+		return nil, err
 	}
 	return repo, nil
 }

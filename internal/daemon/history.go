@@ -60,6 +60,7 @@ type history struct {
 	LastBackup   *Backup         `json:"last_backup"`
 	LastWhole    time.Time       `json:"last_whole_run,omitzero"` // start of the last run that was not partial
 	Kept         *api.Kept       `json:"kept"`                    // by the last run that counted
+	Targets      []api.Target    `json:"targets,omitempty"`       // each of several, by the last run that came to them
 	Services     []ServiceRecord `json:"services"`
 	Profiles     []ProfileRecord `json:"profiles,omitempty"`
 }

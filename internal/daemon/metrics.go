@@ -15,6 +15,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/common/expfmt"
 
+	"github.com/purser-backup/purser/engine/storage"
+	"github.com/purser-backup/purser/internal/api"
 	"github.com/purser-backup/purser/internal/bug"
 )
 
@@ -64,6 +66,9 @@ func described() []struct {
 		{"purser_target_chains", "Number of chains on the target after the last run.", target},
 		{"purser_target_sets", "Number of sets on the target after the last run.", target},
 		{"purser_target_bytes", "Size of the sets on the target after the last run.", target},
+		{"purser_target_uploaded_bytes", "What the last run stored on each of several targets.", target},
+		{"purser_target_pruned_sets", "Number of sets that the last run pruned on each of several targets.", target},
+		{"purser_target_behind", "1 for one of several targets that lacks what the others hold, else 0.", target},
 		{"purser_target_free_bytes", "Free space of a target in a local directory.", target},
 		{"purser_target_size_bytes", "Space of the file system of a target in a local directory.", target},
 		{"purser_verify_last_timestamp_seconds", "When `purser verify` last ended.", target},
@@ -234,29 +239,41 @@ func (s *scrape) backup(status *Status) {
 		s.gauge("purser_backup_last_source_bytes", float64(b.SourceBytes), s.target)
 		s.gauge("purser_backup_last_source_files", float64(b.Files), s.target)
 	}
-	if k := status.kept; k != nil {
-		s.gauge("purser_target_chains", float64(k.Chains), s.target)
-		s.gauge("purser_target_sets", float64(k.Sets), s.target)
-		s.gauge("purser_target_bytes", float64(k.Bytes), s.target)
+	if k := status.kept; k != nil && len(status.Targets) == 0 {
+		s.kept(*k, s.target)
+	}
+	for _, t := range status.Targets {
+		s.kept(t.Kept, t.URL)
+		s.gauge("purser_target_uploaded_bytes", float64(t.UploadedBytes), t.URL)
+		s.gauge("purser_target_pruned_sets", float64(t.PrunedSets), t.URL)
+		s.flag("purser_target_behind", t.Error != "", t.URL)
 	}
 	s.at("purser_backup_next_run_timestamp_seconds", status.NextRun, s.target)
 	s.flag("purser_backup_running", status.Running != nil, s.target)
 	s.flag("purser_backup_healthy", Health(s.cfg, s.now) == nil, s.target)
 }
 
-// space is that of a target in a local directory.
+func (s *scrape) kept(k api.Kept, target string) {
+	s.gauge("purser_target_chains", float64(k.Chains), target)
+	s.gauge("purser_target_sets", float64(k.Sets), target)
+	s.gauge("purser_target_bytes", float64(k.Bytes), target)
+}
+
+// space is that of targets in local directories.
 func (s *scrape) space() {
-	dir := localTarget(s.cfg.URL.Reveal())
-	if dir == "" {
-		return
-	}
-	left, err := s.room(dir)
-	switch {
-	case errors.Is(err, fs.ErrNotExist): // before the first backup
-	case err != nil:
-		s.log.Debug("the free space of the target is unknown", "error", err)
-	default:
-		s.gauge("purser_target_free_bytes", float64(left.free), s.target)
-		s.gauge("purser_target_size_bytes", float64(left.total), s.target)
+	for _, raw := range s.cfg.Targets() {
+		dir := localTarget(raw.Reveal())
+		if dir == "" {
+			continue
+		}
+		left, err := s.room(dir)
+		switch {
+		case errors.Is(err, fs.ErrNotExist): // before the first backup
+		case err != nil:
+			s.log.Debug("the free space of the target is unknown", "error", err)
+		default:
+			s.gauge("purser_target_free_bytes", float64(left.free), storage.Redact(raw.Reveal()))
+			s.gauge("purser_target_size_bytes", float64(left.total), storage.Redact(raw.Reveal()))
+		}
 	}
 }

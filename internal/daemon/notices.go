@@ -10,7 +10,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/purser-backup/purser/engine/storage"
 	"github.com/purser-backup/purser/internal/config"
 	"github.com/purser-backup/purser/internal/notify"
 )
@@ -196,7 +195,7 @@ func (n *notices) tell(ctx context.Context, e *notify.Event) {
 	if !n.Active() || !notify.Wants(n.cfg.Notices.Level, e) {
 		return
 	}
-	e.Time, e.Target = n.now(), storage.Redact(n.cfg.URL.Reveal())
+	e.Time, e.Target = n.now(), URLs(n.cfg)
 	e.Instance, e.Host = n.identity()
 	m, err := n.Render(e)
 	if err != nil {

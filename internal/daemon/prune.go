@@ -42,7 +42,7 @@ func Prune(ctx context.Context, o Options, p PruneOptions) (Pruned, error) {
 	if p.isZero() {
 		p = configured(o.Config, now)
 	}
-	return change(ctx, o, execute, func(c *engine.Collection, h *history) engine.Plan {
+	return change(ctx, o, execute, true, func(c *engine.Collection, h *history) engine.Plan {
 		for _, t := range unheld(o.Config, c) {
 			o.Log.Warn("BACKUP_RETENTION_HOLD: there is no set as old as that", "time", t)
 		}
@@ -55,12 +55,21 @@ func Prune(ctx context.Context, o Options, p PruneOptions) (Pruned, error) {
 // Errors are those of Prune.
 func Cleanup(ctx context.Context, o Options, execute bool) (Pruned, error) {
 	plan := func(c *engine.Collection, _ *history) engine.Plan { return engine.Cleanup(c) }
-	return change(ctx, o, execute, plan)
+	return change(ctx, o, execute, false, plan)
+}
+
+// judged is what a plan is made of. Policies go by what the targets hold; what
+// is useless may lie anywhere.
+func judged(ctx context.Context, repo *engine.Repository, policies bool) (engine.Collection, error) {
+	if policies {
+		return repo.Sent(ctx)
+	}
+	return repo.Collection(ctx)
 }
 
 // change makes a plan of what the target holds and carries it out, if execute
 // says so, while no run is under way.
-func change(ctx context.Context, o Options, execute bool, plan func(*engine.Collection, *history) engine.Plan) (out Pruned, err error) {
+func change(ctx context.Context, o Options, execute, policies bool, plan func(*engine.Collection, *history) engine.Plan) (out Pruned, err error) {
 	s := newState(o.Config.ArchiveDir)
 	if execute {
 		if err := s.create(); err != nil {
@@ -81,7 +90,7 @@ func change(ctx context.Context, o Options, execute bool, plan func(*engine.Coll
 		return Pruned{}, err
 	}
 	defer func() { err = join(err, repo.Close()) }()
-	c, err := repo.Collection(ctx)
+	c, err := judged(ctx, repo, policies)
 	if err != nil {
 		return Pruned{}, err
 	}
@@ -98,6 +107,10 @@ func change(ctx context.Context, o Options, execute bool, plan func(*engine.Coll
 func (r *run) prune(ctx context.Context, p place, repo *engine.Repository) error {
 	if err := r.phase(PhasePrune); err != nil {
 		return err
+	}
+	if len(repo.Behind()) > 0 { // the run is incomplete for that
+		r.log.Warn("nothing was pruned, since a target lacks what the others hold")
+		return nil
 	}
 	res, err := r.pruneTarget(ctx, p.opt.Config, repo)
 	switch {
@@ -119,7 +132,7 @@ func (r *run) prune(ctx context.Context, p place, repo *engine.Repository) error
 }
 
 func (r *run) pruneTarget(ctx context.Context, cfg *config.Config, repo *engine.Repository) (engine.PruneResult, error) {
-	c, err := repo.Collection(ctx)
+	c, err := repo.Sent(ctx)
 	if err != nil {
 		return engine.PruneResult{}, err
 	}

@@ -154,8 +154,11 @@ func newBench(t *testing.T, env ...string) *bench {
 	b.write(t, "recipes/index/store.yml", "store: {regex: store, template: store.yml}\n")
 	b.write(t, "recipes/templates/store.yml", recipe)
 	b.write(t, "source/volumes.txt", "a file of the user\n")
+	if !slices.ContainsFunc(env, func(v string) bool { return strings.HasPrefix(v, "BACKUP_DUPLICITY_URL=") }) {
+		env = append(env, "BACKUP_DUPLICITY_URL=file://"+filepath.Join(b.root, "target"))
+	}
 	env = append([]string{
-		"BACKUP_DUPLICITY_URL=file://" + filepath.Join(b.root, "target"), "TZ=UTC",
+		"TZ=UTC",
 		"BACKUP_DUPLICITY_SOURCE_PATH=" + filepath.Join(b.root, "source"), "BACKUP_ARCHIVE_DIR=" + filepath.Join(b.root, "state"),
 	}, env...)
 	if !slices.ContainsFunc(env, func(v string) bool { return strings.HasPrefix(v, "PASSPHRASE=") }) {

@@ -21,7 +21,8 @@ type Status struct {
 	LastRun      *Run            `json:"last_run"`
 	LastComplete *time.Time      `json:"last_complete_run"` // when the last complete run began
 	LastBackup   *Backup         `json:"last_backup"`
-	Docker       *Watch          `json:"docker"` // null unless the daemon watches it
+	Targets      []api.Target    `json:"targets,omitempty"` // each of several, by the last run that came to them
+	Docker       *Watch          `json:"docker"`            // null unless the daemon watches it
 	Services     []ServiceStatus `json:"services"`
 	Profiles     []ProfileStatus `json:"profiles,omitempty"`
 	Notices      []NoticeFailure `json:"notifications"` // ways to tell people that don't work
@@ -90,7 +91,7 @@ func ReadStatus(cfg *config.Config, now time.Time) (Status, error) {
 	}
 	status := Status{
 		Instance: h.Instance, Daemon: alive, Schedule: cfg.CronSchedule,
-		LastRun: h.LastRun, LastBackup: h.LastBackup,
+		LastRun: h.LastRun, LastBackup: h.LastBackup, Targets: h.Targets,
 	}
 	if alive {
 		status.NextRun = beat.Next.In(now.Location())

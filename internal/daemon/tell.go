@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/purser-backup/purser/engine/storage"
 	"github.com/purser-backup/purser/internal/api"
 	"github.com/purser-backup/purser/internal/bug"
 	"github.com/purser-backup/purser/internal/hint"
@@ -186,27 +187,39 @@ func (d *Daemon) tellRoom(ctx context.Context, r *run, err error) {
 		})
 		return
 	}
-	dir := localTarget(d.cfg.URL.Reveal())
-	if dir == "" {
-		if r.record.Result != Failed {
-			d.settle(ctx, kindFull)
-		}
-		return
-	}
-	left, err := d.room(dir)
+	low, known := d.lowTarget()
 	switch {
-	case errors.Is(err, os.ErrNotExist):
-	case err != nil:
-		d.log.Warn("the free space of the target is unknown", "error", err)
-	case left.low():
+	case low != "":
 		d.notices.raise(ctx, Alert{
 			Kind: kindFull, Severity: notify.Incomplete, Subject: "the target is nearly full",
-			Text: fmt.Sprintf("%s of %s are free on the target %s. Make room there, or keep less.",
-				api.Size(int64(left.free)), api.Size(int64(left.total)), d.URL()),
+			Text: low + ". Make room there, or keep less.",
 		})
-	default:
+	case known || r.record.Result != Failed:
 		d.settle(ctx, kindFull)
 	}
+}
+
+// lowTarget describes the first of the local targets that is nearly full. known
+// is false if the room of none of them is.
+func (d *Daemon) lowTarget() (low string, known bool) {
+	for _, raw := range d.cfg.Targets() {
+		dir := localTarget(raw.Reveal())
+		if dir == "" {
+			continue
+		}
+		left, err := d.room(dir)
+		switch {
+		case errors.Is(err, os.ErrNotExist):
+		case err != nil:
+			d.log.Warn("the free space of the target is unknown", "error", err)
+		case left.low():
+			return fmt.Sprintf("%s of %s are free on the target %s",
+				api.Size(int64(left.free)), api.Size(int64(left.total)), storage.Redact(raw.Reveal())), true
+		default:
+			known = true
+		}
+	}
+	return "", known
 }
 
 func (r room) low() bool { return r.free < r.total/100*minFree }
