@@ -133,8 +133,18 @@ func (n *notices) update(change func(*told) bool) error {
 	return save(n.state.toldPath(), t)
 }
 
+// scrubbed is a list with the secrets taken out.
+func scrubbed(cfg *config.Config, list []string) []string {
+	var clean []string
+	for _, text := range list {
+		clean = append(clean, cfg.Scrub(text))
+	}
+	return clean
+}
+
 // raise tells people, once, that something began to be wrong.
 func (n *notices) raise(ctx context.Context, a Alert) {
+	a.Text, a.Hints = n.cfg.Scrub(a.Text), scrubbed(n.cfg, a.Hints)
 	if a.Key == "" {
 		a.Key = a.Kind
 	}
