@@ -59,6 +59,10 @@ type pending struct {
 	Since   time.Time      `json:"since"`
 }
 
+func (p pending) equal(q pending) bool {
+	return p.Service == q.Service && p.Message == q.Message && p.Since.Equal(q.Since)
+}
+
 // told is what people were told, and what not.
 type told struct {
 	Version    int             `json:"version"`
@@ -260,10 +264,11 @@ func (n *notices) flush(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, tellLimit)
 	defer cancel()
 	failed := map[string]string{}
-	var left []pending
+	var done []pending
 	for _, p := range known.Pending {
 		if n.now().Sub(p.Since) > pendingLimit {
 			n.log.Warn("a notification was given up", "service", p.Service, "title", p.Message.Title)
+			done = append(done, p)
 			continue
 		}
 		if failed[p.Service] == "" {
@@ -271,13 +276,13 @@ func (n *notices) flush(ctx context.Context) {
 				failed[p.Service] = oneLine(err)
 			}
 		}
-		if failed[p.Service] != "" {
-			left = append(left, p)
+		if failed[p.Service] == "" {
+			done = append(done, p)
 		}
 	}
 	err = n.update(func(t *told) bool {
-		came := t.Pending[min(len(t.Pending), len(known.Pending)):] // meanwhile
-		t.Pending = append(left, came...)
+		// Meanwhile some may have come, and others have been delivered by another process.
+		t.Pending = slices.DeleteFunc(t.Pending, func(p pending) bool { return slices.ContainsFunc(done, p.equal) })
 		t.Failures = slices.DeleteFunc(t.Failures, func(f NoticeFailure) bool { return f.Service != pingService && failed[f.Service] == "" })
 		return true
 	})
