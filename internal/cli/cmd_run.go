@@ -146,10 +146,11 @@ func runRun(ctx context.Context, inv *invocation) error {
 
 // writeNoGo tells that there was no run, which is what was asked for.
 func (inv *invocation) writeNoGo(err error) error {
+	why := inv.scrub(oneLine(err.Error())) // it tells what others say
 	if inv.json() {
-		return writeJSON(inv.stdout, map[string]string{"result": "skipped", "why": oneLine(err.Error())})
+		return writeJSON(inv.stdout, map[string]string{"result": "skipped", "why": why})
 	}
-	_, err = fmt.Fprintf(inv.stdout, "no run: %s\n", printable(oneLine(err.Error())))
+	_, err = fmt.Fprintf(inv.stdout, "no run: %s\n", printable(why))
 	return err
 }
 

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -245,5 +247,29 @@ func TestSecretsAreScrubbed(t *testing.T) {
 	_, errs, code := b.run("run")
 	if code == 0 || strings.Contains(errs, "s3cr3t-passphrase") || strings.Count(errs, "ROOT/[redacted]") < 2 {
 		t.Errorf("exit status %d:\n%s", code, errs)
+	}
+	// What whoever is asked says is shown, and a log quotes it.
+	const hidden = `s3cr3t "passphrase"`
+	b = newBench(t, local, "PASSPHRASE="+hidden, "DEBUG=true", "BACKUP_MODULE_DATABASE=false")
+	program := filepath.Join(b.root, "ask")
+	if err := os.WriteFile(program, []byte("#!/bin/sh\necho '"+hidden+"'; exit 1\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	b.env = append(b.env, "BACKUP_GONOGO="+program)
+	var out string
+	out, errs, code = b.run("run")
+	if code != 0 || strings.Contains(out+errs, "s3cr3t") || !strings.Contains(out, "[redacted]") {
+		t.Errorf("exit status %d:\n%s%s", code, out, errs)
+	}
+	var line bytes.Buffer
+	slog.New(newLogHandler(&line, slog.LevelInfo, func(s string) string {
+		cfg, err := config.Load([]string{"PASSPHRASE=" + hidden}, nil, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return cfg.Scrub(s)
+	})).Warn("refused", "error", errors.New("login with "+hidden))
+	if !strings.Contains(line.String(), `error="login with [redacted]"`) {
+		t.Errorf("the log has %s", &line)
 	}
 }

@@ -1,8 +1,11 @@
 package config
 
 import (
+	"encoding/json"
 	"errors"
 	"net/url"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/purser-backup/purser/internal/secret"
@@ -121,9 +124,7 @@ const minScrubbed = 8
 // last of several guards: a message that leaves the machine has been through it.
 func (c *Config) Scrub(text string) string {
 	for _, s := range c.secrets {
-		if v := s.Reveal(); len(v) >= minScrubbed {
-			text = strings.ReplaceAll(text, v, "[redacted]")
-		}
+		text = strings.ReplaceAll(text, s.Reveal(), "[redacted]")
 	}
 	return text
 }
@@ -133,21 +134,44 @@ func (c *Config) remember(v variable, value string) {
 	switch {
 	case v.name == varNotificationURLs || v.name == "NOTIFICATION_URLS":
 		for _, word := range strings.Fields(value) {
-			c.secrets = append(c.secrets, secret.New(word))
+			c.hide(word)
 		}
 	case v.secret:
-		c.secrets = append(c.secrets, secret.New(value))
+		c.hide(value)
 	case !v.url:
 		return
 	}
 	for _, word := range strings.Fields(value) {
 		if password := passwordOf(word); password != "" {
-			c.secrets = append(c.secrets, secret.New(password))
+			c.hide(password)
 			if plain, err := url.PathUnescape(password); err == nil {
-				c.secrets = append(c.secrets, secret.New(plain))
+				c.hide(plain)
 			}
 		}
 	}
+}
+
+// hide adds a secret in all its forms to what Scrub looks for: the longest ones
+// first, since one may be part of another.
+func (c *Config) hide(value string) {
+	for _, form := range forms(value) {
+		if len(form) >= minScrubbed {
+			c.secrets = append(c.secrets, secret.New(form))
+		}
+	}
+	slices.SortStableFunc(c.secrets, func(a, b secret.String) int { return len(b.Reveal()) - len(a.Reveal()) })
+}
+
+// forms are the ways in which a value may stand in a text: as it is, on one
+// line, as the log and messages quote it, in JSON, and in a URL.
+func forms(value string) []string {
+	quoted := strconv.Quote(value)
+	list := []string{value, strings.ReplaceAll(value, "\n", "; "), quoted[1 : len(quoted)-1], url.QueryEscape(value), url.PathEscape(value)}
+	if text, err := json.Marshal(value); err == nil { // a string always is
+		list = append(list, string(text[1:len(text)-1]))
+	}
+	slices.Sort(list)
+	return slices.Compact(list)
 }
 
 // passwordOf finds the password in a URL, as it is written there.

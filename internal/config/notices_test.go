@@ -1,7 +1,10 @@
 package config_test
 
 import (
+	"encoding/json"
+	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -65,5 +68,24 @@ func TestScrub(t *testing.T) {
 	const want = "[redacted], ftp://me:[redacted]@h/x, [redacted], [redacted], [redacted], [redacted], abcdefg"
 	if got := c.Scrub(text); got != want {
 		t.Errorf("got %s", got)
+	}
+}
+
+// A secret is found as others write it too, and one that begins like another
+// doesn't leave the rest of that to be read.
+func TestScrubFindsEveryForm(t *testing.T) {
+	const hidden = "wörd \"with\" <a> \\ and\nlines"
+	c := load(t, "PASSPHRASE="+hidden, "SIGN_PASSPHRASE=opensesame", "FTP_PASSWORD=opensesame-and-more")
+	quoted, err := json.Marshal(hidden)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range []string{
+		hidden, strconv.Quote(hidden), string(quoted), url.QueryEscape(hidden), url.PathEscape(hidden), strings.ReplaceAll(hidden, "\n", "; "),
+		"opensesame-and-more", "opensesame",
+	} {
+		if got := c.Scrub("at " + strings.Trim(text, `"`) + "!"); got != "at [redacted]!" {
+			t.Errorf("%s becomes %s", text, got)
+		}
 	}
 }

@@ -26,7 +26,9 @@ import (
 const (
 	maxRequestBody = 4 << 10
 	maxSocketPath  = 107 // what the kernel takes
-	// Requests beyond these wait, so that readers don't slow a run down.
+	// Requests beyond these wait, so that nobody slows a run down: those that
+	// are answered, those that everybody may make, and those that are refused,
+	// each for themselves.
 	requestRate  = 100 // a second
 	requestBurst = 50
 	// What is answered is at most so old.
@@ -123,28 +125,29 @@ func (l listener) serve(ctx context.Context) error {
 // handler answers requests. All of them only read.
 type handler struct {
 	*Daemon
-	routes  map[string]route
-	limiter *rate.Limiter
+	routes                  map[string]route
+	answers, open, refusals *rate.Limiter
 }
 
 // route is one path.
 type route struct {
 	contentType string
-	open        bool // answered to all, and at once
+	open        bool // answered to all
 	answer      func(context.Context) (status int, body []byte, err error)
 }
 
 func (d *Daemon) newHandler() *handler {
-	h := &handler{Daemon: d, limiter: rate.NewLimiter(requestRate, requestBurst)}
+	limiter := func() *rate.Limiter { return rate.NewLimiter(requestRate, requestBurst) }
+	h := &handler{Daemon: d, answers: limiter(), open: limiter(), refusals: limiter()}
 	const text, document = "text/plain; charset=utf-8", "application/json"
 	h.routes = map[string]route{
 		api.PathHealth:   {contentType: text, open: true, answer: h.healthz},
-		api.PathReady:    {contentType: document, open: true, answer: d.cached(freshState, h.readyz)},
-		api.PathMetrics:  {contentType: metricsType, answer: d.cached(freshState, d.newMetrics().answer)},
+		api.PathReady:    {contentType: document, open: true, answer: d.cached(api.PathReady, freshState, h.readyz)},
+		api.PathMetrics:  {contentType: metricsType, answer: d.cached(api.PathMetrics, freshState, d.newMetrics().answer)},
 		api.PathOpenAPI:  {contentType: "application/yaml", answer: h.openAPI},
-		api.PathServices: {contentType: document, answer: d.cached(freshState, h.services)},
-		api.PathRuns:     {contentType: document, answer: d.cached(freshState, h.runs)},
-		api.PathSets:     {contentType: document, answer: d.cached(freshTarget, h.sets)},
+		api.PathServices: {contentType: document, answer: d.cached(api.PathServices, freshState, h.services)},
+		api.PathRuns:     {contentType: document, answer: d.cached(api.PathRuns, freshState, h.runs)},
+		api.PathSets:     {contentType: document, answer: d.cached(api.PathSets, freshTarget, h.sets)},
 	}
 	return h
 }
@@ -156,36 +159,42 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge):
-		h.fail(w, http.StatusRequestEntityTooLarge, "too-large", "the body is too large")
+		h.refuse(w, r, http.StatusRequestEntityTooLarge, "too-large", "the body is too large")
 	case err != nil:
-		h.fail(w, http.StatusBadRequest, "failed", "the body can't be read")
+		h.refuse(w, r, http.StatusBadRequest, "failed", "the body can't be read")
 	case !known:
-		h.fail(w, http.StatusNotFound, "not-found", "no such path")
+		h.refuse(w, r, http.StatusNotFound, "not-found", "no such path")
 	case r.Method != http.MethodGet && r.Method != http.MethodHead:
 		w.Header().Set("Allow", "GET, HEAD")
-		h.fail(w, http.StatusMethodNotAllowed, "method-not-allowed", "only GET and HEAD")
+		h.refuse(w, r, http.StatusMethodNotAllowed, "method-not-allowed", "only GET and HEAD")
 	case len(body) > 0:
-		h.fail(w, http.StatusBadRequest, "failed", "no body is expected")
+		h.refuse(w, r, http.StatusBadRequest, "failed", "no body is expected")
 	default:
 		h.respond(w, r, route)
 	}
 }
 
 func (h *handler) respond(w http.ResponseWriter, r *http.Request, to route) {
-	if !to.open {
-		if h.limiter.Wait(r.Context()) != nil {
-			return // the client is gone, or the daemon stops
-		}
+	limiter := h.answers
+	if to.open {
+		limiter = h.open
+	}
+	if limiter.Wait(r.Context()) != nil {
+		return // the client is gone, or the daemon stops
 	}
 	status, body, err := to.answer(r.Context())
 	if err != nil {
-		if r.Context().Err() == nil {
-			h.log.Warn("a request failed", "path", r.URL.Path, "error", err)
-		}
 		h.fail(w, http.StatusInternalServerError, "failed", "see purser's log")
 		return
 	}
 	h.write(w, status, to.contentType, body)
+}
+
+// refuse answers a request that should not have been made, when its turn comes.
+func (h *handler) refuse(w http.ResponseWriter, r *http.Request, status int, kind, message string) {
+	if h.refusals.Wait(r.Context()) == nil {
+		h.fail(w, status, kind, message)
+	}
 }
 
 func (h *handler) fail(w http.ResponseWriter, status int, kind, message string) {
@@ -217,28 +226,33 @@ func authorize(token secret.String, next *handler) http.Handler {
 			return
 		}
 		w.Header().Set("WWW-Authenticate", "Bearer")
-		next.fail(w, http.StatusUnauthorized, "unauthorized", "unauthorized")
+		next.refuse(w, r, http.StatusUnauthorized, "unauthorized", "unauthorized")
 	})
 }
 
-// cached makes an answer be made once in a while only, and by one at a time.
-func (d *Daemon) cached(fresh time.Duration, answer func(context.Context) (int, []byte, error)) func(context.Context) (int, []byte, error) {
+// cached makes an answer, or a failure, be made once in a while only, and by one
+// at a time.
+func (d *Daemon) cached(path string, fresh time.Duration, answer func(context.Context) (int, []byte, error)) func(context.Context) (int, []byte, error) {
 	var mu sync.Mutex
 	var made time.Time
 	var status int
 	var body []byte
+	var failed error
 	return func(ctx context.Context) (int, []byte, error) {
 		mu.Lock()
 		defer mu.Unlock()
 		if age := time.Since(made); !made.IsZero() && age < fresh {
-			return status, body, nil
+			return status, body, failed
 		}
 		s, b, err := answer(ctx)
-		if err != nil {
-			return 0, nil, err
+		if ctx.Err() != nil { // the failure is this request's own
+			return s, b, err
 		}
-		made, status, body = time.Now(), s, b
-		return status, body, nil
+		if err != nil {
+			d.log.Warn("a request failed", "path", path, "error", err)
+		}
+		made, status, body, failed = time.Now(), s, b, err
+		return status, body, failed
 	}
 }
 

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -8,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"strings"
 	"sync"
@@ -208,6 +210,55 @@ func TestManyReaders(t *testing.T) {
 		if time.Now().After(deadline) {
 			t.Fatalf("the new service never shows: %+v", list)
 		}
+	}
+}
+
+// Whoever asks for what he may not have waits before he is told so, and nobody
+// else waits with him.
+func TestRefusalsAreLimited(t *testing.T) {
+	b := newBench(t)
+	b.must(t, b.state.create())
+	h := b.newHandler()
+	h.refusals.SetBurst(1)
+	h.refusals.SetLimit(0)
+	ask := func(path, token string) int {
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+		defer cancel()
+		w := &httptest.ResponseRecorder{Body: &bytes.Buffer{}}
+		r := httptest.NewRequestWithContext(ctx, http.MethodGet, path, nil)
+		r.Header.Set("Authorization", "Bearer "+token)
+		authorize(secret.New(testToken), h).ServeHTTP(w, r)
+		return w.Code
+	}
+	for i, test := range []struct {
+		path, token string
+		status      int
+	}{
+		{api.PathRuns, "wrong", 401}, {api.PathRuns, "wrong", 0}, {"/nothing", testToken, 0}, {api.PathHealth, "", 200}, {api.PathRuns, testToken, 200},
+	} {
+		if got := ask(test.path, test.token); got != test.status {
+			t.Errorf("request %d, %s: %d, want %d", i+1, test.path, got, test.status)
+		}
+	}
+}
+
+// A target that fails is not asked again for each reader.
+func TestFailuresAreCached(t *testing.T) {
+	b := newBench(t)
+	asked := 0
+	answer := b.cached("/x", time.Hour, func(ctx context.Context) (int, []byte, error) {
+		asked++
+		return 0, nil, errors.Join(errors.New("no answer"), ctx.Err())
+	})
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	for i, ctx := range []context.Context{gone, t.Context(), t.Context()} {
+		if _, _, err := answer(ctx); err == nil || asked != min(i+1, 2) {
+			t.Errorf("call %d: %v, asked %d times", i+1, err, asked)
+		}
+	}
+	if n := strings.Count(b.log.String(), "a request failed"); n != 1 {
+		t.Errorf("the log tells it %d times", n)
 	}
 }
 

@@ -58,6 +58,10 @@ type pending struct {
 	Since   time.Time      `json:"since"`
 }
 
+func (p pending) equal(q pending) bool {
+	return p.Service == q.Service && p.Message == q.Message && p.Since.Equal(q.Since)
+}
+
 // told is what people were told, and what not.
 type told struct {
 	Version    int             `json:"version"`
@@ -132,8 +136,18 @@ func (n *notices) update(change func(*told) bool) error {
 	return save(n.state.toldPath(), t)
 }
 
+// scrubbed is a list with the secrets taken out.
+func scrubbed(cfg *config.Config, list []string) []string {
+	var clean []string
+	for _, text := range list {
+		clean = append(clean, cfg.Scrub(text))
+	}
+	return clean
+}
+
 // raise tells people, once, that something began to be wrong.
 func (n *notices) raise(ctx context.Context, a Alert) {
+	a.Text, a.Hints = n.cfg.Scrub(a.Text), scrubbed(n.cfg, a.Hints)
 	if a.Key == "" {
 		a.Key = a.Kind
 	}
@@ -249,10 +263,11 @@ func (n *notices) flush(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, tellLimit)
 	defer cancel()
 	failed := map[string]string{}
-	var left []pending
+	var done []pending
 	for _, p := range known.Pending {
 		if n.now().Sub(p.Since) > pendingLimit {
 			n.log.Warn("a notification was given up", "service", p.Service, "title", p.Message.Title)
+			done = append(done, p)
 			continue
 		}
 		if failed[p.Service] == "" {
@@ -260,13 +275,13 @@ func (n *notices) flush(ctx context.Context) {
 				failed[p.Service] = oneLine(err)
 			}
 		}
-		if failed[p.Service] != "" {
-			left = append(left, p)
+		if failed[p.Service] == "" {
+			done = append(done, p)
 		}
 	}
 	err = n.update(func(t *told) bool {
-		came := t.Pending[min(len(t.Pending), len(known.Pending)):] // meanwhile
-		t.Pending = append(left, came...)
+		// Meanwhile some may have come, and others have been delivered by another process.
+		t.Pending = slices.DeleteFunc(t.Pending, func(p pending) bool { return slices.ContainsFunc(done, p.equal) })
 		t.Failures = slices.DeleteFunc(t.Failures, func(f NoticeFailure) bool { return f.Service != pingService && failed[f.Service] == "" })
 		return true
 	})

@@ -3,6 +3,7 @@ package daemon
 import (
 	"errors"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/purser-backup/purser/discovery"
 	"github.com/purser-backup/purser/internal/config"
+	"github.com/purser-backup/purser/internal/notify"
 	"github.com/purser-backup/purser/internal/notify/notifytest"
 )
 
@@ -51,6 +53,35 @@ func TestUndeliveredNotificationsComeLater(t *testing.T) {
 	}
 	if told, err := b.state.loadTold(); err != nil || len(told.Pending) != 0 {
 		t.Errorf("pending: %+v, %v", told.Pending, err)
+	}
+}
+
+// While one process delivers what waits, another may have delivered it too, and
+// left something new.
+func TestWhatComesMeanwhileIsNotLost(t *testing.T) {
+	b := newBench(t, "BACKUP_NOTIFICATION_URLS=generic+http://127.0.0.1:1/hook")
+	b.must(t, b.state.create())
+	message := func(title string) pending {
+		return pending{Service: "notification 1 (generic+http)", Message: notify.Message{Title: title}, Since: b.now()}
+	}
+	wait := func(list ...pending) {
+		b.must(t, b.notices.update(func(told *told) bool {
+			told.Pending = list
+			return true
+		}))
+	}
+	fresh := message("new")
+	web := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { wait(fresh) }))
+	defer web.Close()
+	cfg, err := config.Load([]string{"BACKUP_ARCHIVE_DIR=" + b.cfg.ArchiveDir, "BACKUP_NOTIFICATION_URLS=generic+" + web.URL + "/hook"}, nil, "")
+	b.must(t, err)
+	n, err := newNotices(Options{Config: cfg, Log: b.Daemon.log, Now: b.now})
+	b.must(t, err)
+	wait(message("one"), message("two"))
+	n.flush(t.Context())
+	told, err := b.state.loadTold()
+	if err != nil || len(told.Pending) != 1 || !told.Pending[0].equal(fresh) {
+		t.Errorf("waiting: %+v, %v", told.Pending, err)
 	}
 }
 

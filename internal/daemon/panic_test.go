@@ -14,9 +14,12 @@ import (
 )
 
 // buggyTarget panics at each Put.
-type buggyTarget struct{ driver.Backend }
+type buggyTarget struct {
+	driver.Backend
+	message string
+}
 
-func (buggyTarget) Put(context.Context, string, io.ReadSeeker, int64) error { panic("out of rum") }
+func (b buggyTarget) Put(context.Context, string, io.ReadSeeker, int64) error { panic(b.message) }
 
 // buggyRandom panics when the encryption of a volume asks for it.
 type buggyRandom struct{}
@@ -26,7 +29,7 @@ func (buggyRandom) Read([]byte) (int, error) { panic("out of rum") }
 // withBug lets the target panic.
 func (b *bench) withBug() {
 	b.opt.wrap = func(s *storage.Store) *storage.Store {
-		return storage.New(buggyTarget{s}, b.cfg.URL.Reveal(), storage.Options{Retries: -1})
+		return storage.New(buggyTarget{s, "out of rum"}, b.cfg.URL.Reveal(), storage.Options{Retries: -1})
 	}
 }
 

@@ -3,7 +3,6 @@ package daemon
 import (
 	"errors"
 	"log/slog"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -217,63 +216,5 @@ func TestSituations(t *testing.T) {
 				t.Errorf("still wrong: %+v, %v", told.Alerts, err)
 			}
 		})
-	}
-}
-
-// A secret that is everywhere is nowhere in what leaves the machine or is kept.
-func TestNoSecretIsTold(t *testing.T) {
-	const hidden = "s3cr3t-Pl4nt3d"
-	s := newScene(t, "PASSPHRASE="+hidden, "SIGN_PASSPHRASE="+hidden, "FTP_PASSWORD="+hidden, "AWS_SECRET_ACCESS_KEY="+hidden,
-		"BACKUP_RANCHER_DB_PASSWORD="+hidden, "BACKUP_LISTEN=127.0.0.1:1", "BACKUP_LISTEN_TOKEN="+hidden+hidden)
-	s.write(t, "recipes/index/store.yml", "store: {regex: store, template: store.yml}\n")
-	s.engine.fail = map[string]string{"_/two": "login with " + hidden + " refused"}
-	s.engine.list[1].Env = map[string]string{"MYSQL_PASSWORD": hidden}
-	record, err := s.Run(t.Context(), RunOptions{Trigger: ByCommand})
-	if record == nil || record.Result != Incomplete {
-		t.Fatalf("%+v, %v", record, err)
-	}
-	s.withFault(drivertest.Fault{Call: 1, Mode: drivertest.Before, Err: errors.New("401 for the key " + hidden), Down: true})
-	s.write(t, "source/volumes.txt", "changed\n")
-	if _, err = s.Run(t.Context(), RunOptions{Trigger: ByCommand}); err == nil {
-		t.Fatal("the fault was not hit")
-	}
-	mails := s.mail.Take()
-	if len(mails) != 2 {
-		t.Errorf("%d mails", len(mails))
-	}
-	found := map[string]string{"metrics": s.scraped(t)}
-	for _, m := range mails {
-		found["mail "+m.Subject] = m.Subject + m.Body
-	}
-	for _, r := range s.web.Take() {
-		found["ping "+r.Path] += r.Body
-	}
-	h := s.newHandler()
-	for path, route := range h.routes {
-		if _, body, err := route.answer(t.Context()); err == nil {
-			found[path] = string(body)
-		}
-	}
-	entries, err := os.ReadDir(s.state.dir)
-	s.must(t, err)
-	for _, e := range entries {
-		if e.IsDir() {
-			continue
-		}
-		text, err := os.ReadFile(filepath.Join(s.state.dir, e.Name()))
-		s.must(t, err)
-		found[e.Name()] = string(text)
-	}
-	status, err := os.ReadFile(filepath.Join(s.root, "target", "purser-status.json"))
-	if err == nil {
-		found["target"] = string(status)
-	}
-	if len(found) < 12 {
-		t.Errorf("only %d outputs were looked at", len(found))
-	}
-	for where, text := range found {
-		if strings.Contains(text, hidden) {
-			t.Errorf("%s shows the secret:\n%s", where, text)
-		}
 	}
 }

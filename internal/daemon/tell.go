@@ -251,9 +251,6 @@ func TellStart(ctx context.Context, o Options, fault error) {
 	}
 	text := n.cfg.Scrub(oneLine(fault))
 	hints := hint.OfAll(fault)
-	for i, h := range hints {
-		hints[i] = n.cfg.Scrub(h)
-	}
 	n.ping(ctx, notify.Failing, strings.Join(append([]string{text}, hints...), "\n"))
 	n.raise(ctx, Alert{Kind: kindStart, Severity: notify.Failure, Subject: "the daemon can't run", Text: "No backups are made: " + text, Hints: hints})
 }

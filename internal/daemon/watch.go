@@ -230,5 +230,9 @@ func (d *Daemon) newWatcher() (*watcher, error) {
 		return nil, err
 	}
 	last.Lost, last.Error, last.Hints = time.Time{}, "", nil
-	return &watcher{connect: d.connect, discover: d.discover, save: d.state.saveView, now: d.now, log: d.log, view: last}, nil
+	save := func(v view) error {
+		v.Error, v.Hints = d.cfg.Scrub(v.Error), scrubbed(d.cfg, v.Hints)
+		return d.state.saveView(v)
+	}
+	return &watcher{connect: d.connect, discover: d.discover, save: save, now: d.now, log: d.log, view: last}, nil
 }
