@@ -39,7 +39,9 @@ func schemes() []scheme {
 		{name: "ftpes", open: openFTPS},
 		{name: "webdav", example: "webdav://user@host/folder", open: openWebDAV},
 		{name: "webdavs", example: "webdavs://user@host/folder", open: openWebDAVS},
-		{name: "rsync"}, {name: "rclone"}, {name: "multi"},
+		{name: "rsync", example: "rsync://user@host::module/folder", open: openRsync},
+		{name: "rclone", example: "rclone://remote:path", open: openRclone},
+		{name: "multi"},
 	}
 }
 

@@ -76,6 +76,7 @@ type Config struct {
 	Docker      Docker
 	Credentials Credentials
 	Target      Target // from the options
+	Programs    Programs
 
 	// Notes tell of settings that were read and have no effect. They belong in
 	// the log of a start.
@@ -123,6 +124,7 @@ type Docker struct {
 // Credentials are for targets, under the names that duplicity reads.
 type Credentials struct {
 	FTPPassword        secret.String // of any target that has a password, not only FTP
+	RsyncPassword      secret.String // of rsync's daemon
 	AWSAccessKeyID     string
 	AWSSecretAccessKey secret.String
 	AWSSessionToken    secret.String
@@ -130,6 +132,13 @@ type Credentials struct {
 	AWSProfile         string // in the file of credentials
 	AWSCredentialsFile string // [AWS_SHARED_CREDENTIALS_FILE]
 	AWSCAFile          string // of the authorities that S3 is checked by [AWS_CA_BUNDLE]
+}
+
+// Programs says how those are run that some targets need.
+type Programs struct {
+	RsyncImage  string                   // empty: on this machine [BACKUP_RSYNC_IMAGE]
+	RcloneImage string                   // likewise [BACKUP_RCLONE_IMAGE]
+	Rclone      map[string]secret.String // rclone's own variables, by name
 }
 
 // Setting is a variable, its value, and where that came from.

@@ -96,6 +96,7 @@ func (l *loader) collect(environ []string, table []variable) {
 		}
 		rest = append(rest, given{name: name, value: value})
 	}
+	l.config.collectRclone(rest)
 	ours := l.confd(rest)
 	for _, g := range rest {
 		name := canonical(g.name)

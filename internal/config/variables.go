@@ -135,6 +135,8 @@ func placeVariables(c *Config) []variable {
 		{name: varListenToken, secret: true, set: hide(&c.ListenToken)},
 		{name: "BACKUP_BWLIMIT", set: to(&c.BandwidthLimit, parseRate)},
 		{name: varRequireMount, def: "false", set: to(&c.TargetRequireMount, parseBool)},
+		{name: "BACKUP_RSYNC_IMAGE", set: to(&c.Programs.RsyncImage, parseImage)},
+		{name: "BACKUP_RCLONE_IMAGE", set: to(&c.Programs.RcloneImage, parseImage)},
 		{name: "DEBUG", def: "false", set: to(&c.Debug, parseBool)},
 	}
 }
@@ -168,6 +170,7 @@ func foreignVariables(c *Config) []variable {
 		{name: "DOCKER_CERT_PATH", set: text(func(v string) { d.CertPath = v })},
 		{name: "DOCKER_API_VERSION", set: text(func(v string) { d.APIVersion = v })},
 		{name: "FTP_PASSWORD", secret: true, set: hide(&k.FTPPassword)},
+		{name: "RSYNC_PASSWORD", secret: true, set: hide(&k.RsyncPassword)},
 		{name: "SSH_AUTH_SOCK", set: text(func(v string) {
 			if c.Target.SSH.AgentSocket == "" { // an option says more
 				c.Target.SSH.AgentSocket = v

@@ -2,7 +2,6 @@ package daemon
 
 import (
 	"cmp"
-	"os/user"
 	"path/filepath"
 	"strings"
 
@@ -26,7 +25,8 @@ func storageOptions(o Options) storage.Options {
 			StorageClass: target.S3.StorageClass, Encrypt: target.S3.Encrypt, EncryptKMS: target.S3.EncryptKMS,
 			KMSKeyID: target.S3.KMSKeyID, PartSize: target.S3.PartSize,
 		},
-		SSH: sshOptions(target.SSH, o.KeyDir),
+		SSH: sshOptions(target.SSH, o.KeyDir), Programs: programs(o),
+		RsyncPassword: credentials.RsyncPassword, RsyncOptions: target.RsyncOptions, Rclone: rclone(cfg.Programs, o.KeyDir),
 	}
 	if target.CAFile == "" && target.CAPath == "" && credentials.AWSCAFile != "" {
 		s.S3.TLS = storage.TLS{CAFile: credentials.AWSCAFile, Insecure: target.Insecure}
@@ -42,10 +42,7 @@ func sshOptions(c config.SSH, keyDir string) storage.SSH {
 			config.HostKeysNew: storage.HostKeyNew, config.HostKeysAny: storage.HostKeyAny,
 		}[c.HostKeys], // else known ones only
 	}
-	home := ""
-	if u, err := user.Current(); err == nil { // else there is no place of his own to look into
-		home = u.HomeDir
-	}
+	home := homeDir()
 	if keyDir != "" {
 		s.Dirs = append(s.Dirs, filepath.Join(filepath.Dir(keyDir), ".ssh"))
 	}
