@@ -98,6 +98,9 @@ func openFile(ctx context.Context, rest string, o Options) (driver.Backend, erro
 	if err != nil {
 		return nil, err
 	}
+	if o.RequireMount {
+		return file.OpenMounted(ctx, path, o.Now)
+	}
 	return file.Open(ctx, path, o.Now)
 }
 

@@ -69,6 +69,9 @@ type Options struct {
 	S3Plain    bool
 	// SSH is for targets over SSH.
 	SSH SSH
+	// RequireMount says that a folder of this machine must be on a mount other
+	// than the root file system.
+	RequireMount bool
 	// Programs are for targets over rsync and rclone, RsyncOptions and Rclone for
 	// one of them. Those over rsync and SSH take SSH, too.
 	Programs     Programs

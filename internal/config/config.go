@@ -169,22 +169,10 @@ type Prefixes struct{ All, Volume, Manifest, Signatures string }
 type Rule struct{ Option, Value string }
 
 // CheckTarget tells why this configuration can't be used to back up or to read
-// backups: there is no target, or it asks for what this version can't do for
-// one. The error is an *Error. Commands that use no target need not ask.
+// backups: there is no target. The error is an *Error. Commands that use no target need not ask.
 func (c *Config) CheckTarget() error {
-	var faults []*Fault
-	if c.URL.IsZero() {
-		faults = append(faults, &Fault{
-			Name: varURL, Err: errUnset, hint: "set it to the place for the backups, such as file:///path",
-		})
+	if !c.URL.IsZero() {
+		return nil
 	}
-	for _, s := range c.settings {
-		if why, ok := notYet()[s.Name]; ok && why.refuse && s.Origin.Kind != Default && s.Value != "false" {
-			faults = append(faults, &Fault{Name: s.Name, Origin: s.Origin, Err: errNotYet, hint: why.hint})
-		}
-	}
-	if len(faults) > 0 {
-		return &Error{Faults: faults}
-	}
-	return nil
+	return &Error{Faults: []*Fault{{Name: varURL, Err: errUnset, hint: "set it to the place for the backups, such as file:///path"}}}
 }

@@ -30,7 +30,6 @@ const (
 	varModuleRancherDB = "BACKUP_MODULE_RANCHER_DB"
 	varRancherDBHost   = "BACKUP_RANCHER_DB_HOST"
 	varRancherURL      = "BACKUP_RANCHER_API_URL"
-	varRequireMount    = "BACKUP_TARGET_REQUIRE_MOUNT"
 )
 
 // variable is one row of the table of settings.
@@ -134,7 +133,7 @@ func placeVariables(c *Config) []variable {
 		{name: varListen, set: to(&c.Listen, parseListen)},
 		{name: varListenToken, secret: true, set: hide(&c.ListenToken)},
 		{name: "BACKUP_BWLIMIT", set: to(&c.BandwidthLimit, parseRate)},
-		{name: varRequireMount, def: "false", set: to(&c.TargetRequireMount, parseBool)},
+		{name: "BACKUP_TARGET_REQUIRE_MOUNT", def: "false", set: to(&c.TargetRequireMount, parseBool)},
 		{name: "BACKUP_RSYNC_IMAGE", set: to(&c.Programs.RsyncImage, parseImage)},
 		{name: "BACKUP_RCLONE_IMAGE", set: to(&c.Programs.RcloneImage, parseImage)},
 		{name: "DEBUG", def: "false", set: to(&c.Debug, parseBool)},
@@ -184,20 +183,6 @@ func foreignVariables(c *Config) []variable {
 		{name: "AWS_PROFILE", set: text(func(v string) { k.AWSProfile = v })},
 		{name: "AWS_SHARED_CREDENTIALS_FILE", set: text(func(v string) { k.AWSCredentialsFile = v })},
 		{name: "AWS_CA_BUNDLE", set: text(func(v string) { k.AWSCAFile = v })},
-	}
-}
-
-// unbuilt says what a user who has set a variable must know about it.
-type unbuilt struct {
-	refuse bool // a backup without it would not be what the user asked for
-	hint   string
-}
-
-// notYet names the settings that are read and checked, and that this version
-// does not act on.
-func notYet() map[string]unbuilt {
-	return map[string]unbuilt{
-		varRequireMount: {refuse: true, hint: "unset it; this version can't tell whether the target is a mount"},
 	}
 }
 

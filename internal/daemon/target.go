@@ -15,9 +15,10 @@ func storageOptions(o Options) storage.Options {
 	target, credentials := cfg.Target, cfg.Credentials
 	s := storage.Options{
 		Retries: cfg.Retries, RetryDelay: cfg.RetryDelay, Warn: o.Log.Warn, UploadRate: cfg.BandwidthLimit,
-		Password:   credentials.FTPPassword,
-		TLS:        storage.TLS{CAFile: target.CAFile, CAPath: target.CAPath, Insecure: target.Insecure},
-		S3Endpoint: target.S3.Endpoint, S3Plain: target.S3.Plain,
+		RequireMount: cfg.TargetRequireMount,
+		Password:     credentials.FTPPassword,
+		TLS:          storage.TLS{CAFile: target.CAFile, CAPath: target.CAPath, Insecure: target.Insecure},
+		S3Endpoint:   target.S3.Endpoint, S3Plain: target.S3.Plain,
 		S3: storage.S3{
 			AccessKeyID: credentials.AWSAccessKeyID, SecretAccessKey: credentials.AWSSecretAccessKey,
 			SessionToken: credentials.AWSSessionToken, Profile: credentials.AWSProfile, CredentialsFile: credentials.AWSCredentialsFile,
