@@ -70,7 +70,7 @@ func Open(ctx context.Context, rawURL string, o Options) (*Store, error) {
 		o.Now = time.Now
 	}
 	limit := network.NewLimit(o.UploadRate)
-	o.dialer.Limit = limit
+	o.dialer = network.Dialer{Stall: o.StallTimeout, Limit: limit}
 	backend, err := all[i].open(ctx, rest, o)
 	if err != nil {
 		return nil, fail(err, "")

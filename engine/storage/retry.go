@@ -69,6 +69,8 @@ type Options struct {
 	S3Plain    bool
 	// SSH is for targets over SSH.
 	SSH SSH
+	// StallTimeout is how long a connection may stand still; 0 means two minutes.
+	StallTimeout time.Duration
 	// RequireMount says that a folder of this machine must be on a mount other
 	// than the root file system.
 	RequireMount bool

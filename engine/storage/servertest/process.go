@@ -41,6 +41,30 @@ func (s *Server) Stop() {
 	<-s.done
 }
 
+// Restart starts the server again on the same port, with the same data, after a
+// Stop.
+func (s *Server) Restart(t *testing.T) {
+	t.Helper()
+	old := s.cmd
+	s.cmd, s.done = exec.Command(old.Path, old.Args[1:]...), make(chan struct{})
+	s.cmd.Env, s.cmd.Stdout, s.cmd.Stderr, s.cmd.SysProcAttr = old.Env, old.Stdout, old.Stderr, old.SysProcAttr
+	s.launch(t)
+	s.await(t, filepath.Base(old.Path))
+}
+
+// launch starts the process and notes its end.
+func (s *Server) launch(t *testing.T) {
+	t.Helper()
+	if err := s.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	cmd, done := s.cmd, s.done
+	go func() {
+		defer close(done)
+		_ = cmd.Wait() // how it ended is of no interest: it is killed
+	}()
+}
+
 // Cut ends all connections at once, and the server goes on. It is for servers
 // that have a process for each.
 func (s *Server) Cut(t *testing.T) {
@@ -60,13 +84,7 @@ func start(t *testing.T, port int, env []string, name string, args ...string) *S
 	s.cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir(), "LC_ALL=C.UTF-8"}, env...)
 	s.cmd.Stdout, s.cmd.Stderr = s.log, s.log
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-	if err := s.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	go func() {
-		defer close(s.done)
-		_ = s.cmd.Wait() // how it ended is of no interest: it is killed
-	}()
+	s.launch(t)
 	t.Cleanup(func() {
 		s.Stop()
 		if t.Failed() {
