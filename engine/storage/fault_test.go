@@ -157,6 +157,9 @@ func (r *restarting) WriteTo(w io.Writer) (int64, error) {
 // seen; and with some space it goes on.
 func TestServerFull(t *testing.T) {
 	for name, c := range faultSites(t) {
+		if name == "s3" { // the server can't keep its data on such a file system: see TestRefusingServers
+			continue
+		}
 		t.Run(name, func(t *testing.T) {
 			if err := os.MkdirAll(c.dir, 0o755); err != nil {
 				t.Fatal(err)
@@ -258,6 +261,7 @@ func TestRefusingServers(t *testing.T) {
 		is     error
 	}{
 		"s3, credentials run out": {"s3", answers(400, "ExpiredToken"), "new temporary credentials", nil},
+		"s3, full":                {"s3", answers(507, "XMinioStorageFull"), "free some space", nil},
 		"s3, forbidden":           {"s3", answers(403, "AccessDenied"), "the rights", os.ErrPermission},
 		// A real server's answer to a date that is wrong.
 		"s3, clock": {"s3", func(_ http.ResponseWriter, r *http.Request) bool {

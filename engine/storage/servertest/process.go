@@ -36,9 +36,27 @@ func (s *Server) Log() string { return s.log.String() }
 
 // Stop ends the server at once. A second Stop does nothing.
 func (s *Server) Stop() {
-	// The whole group: some servers leave the work to children.
+	// Some servers leave the work to children, and some of these leave the group.
+	all := descendants(s.cmd.Process.Pid)
 	_ = syscall.Kill(-s.cmd.Process.Pid, syscall.SIGKILL) // gone already: fine
+	for _, pid := range all {
+		_ = syscall.Kill(pid, syscall.SIGKILL)
+	}
 	<-s.done
+}
+
+// descendants are the processes that a process has started, and theirs.
+func descendants(pid int) (all []int) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
+	if err != nil {
+		return nil // it is gone
+	}
+	for _, word := range strings.Fields(string(text)) {
+		if child, err := strconv.Atoi(word); err == nil {
+			all = append(append(all, child), descendants(child)...)
+		}
+	}
+	return all
 }
 
 // Restart starts the server again on the same port, with the same data, after a

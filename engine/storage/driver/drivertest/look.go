@@ -74,6 +74,9 @@ func testPrefix(t *testing.T, s *suite) {
 
 func testLongList(t *testing.T, s *suite) {
 	count := cmp.Or(s.target.Listed, 1001)
+	if s.target.Listed == 0 && soak() {
+		count = 5001
+	}
 	var g errgroup.Group
 	g.SetLimit(8)
 	var want []string
@@ -157,8 +160,12 @@ func testConcurrent(t *testing.T, s *suite) {
 	if s.target.Costly {
 		workers, rounds = 3, 1
 	}
+	other := s.target.Open(t)
 	for worker := range workers {
 		b := s.b
+		if worker%2 == 1 {
+			b = other
+		}
 		g.Go(func() error {
 			for i := range rounds {
 				name, p := fmt.Sprintf("w%d.%d", worker, i), data(uint64(worker*8+i), 20000+worker)
@@ -173,6 +180,9 @@ func testConcurrent(t *testing.T, s *suite) {
 		t.Fatal(err)
 	}
 	s.wantNames(t)
+	if err := other.Close(); err != nil {
+		t.Errorf("close: %v", err)
+	}
 }
 
 // cycle stores, looks at, reads, lists and deletes one object.

@@ -76,7 +76,11 @@ func testBadNames(t *testing.T, s *suite) {
 }
 
 func testSizes(t *testing.T, s *suite) {
-	for i, n := range []int{0, 1, 511, 512, 65536, 5<<20 + 1} {
+	sizes := []int{0, 1, 511, 512, 65536, 5<<20 + 1}
+	if soak() {
+		sizes = append(sizes, 300<<20)
+	}
+	for i, n := range sizes {
 		p := data(uint64(i), n)
 		s.put(t, "object", p)
 		s.want(t, "object", p)

@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"math/rand/v2"
+	"os"
 	"slices"
 	"testing"
 
@@ -32,9 +33,12 @@ type Target struct {
 	// there are fewer rounds and names, and the files of a long list are planted.
 	Costly bool
 	// Listed is how many objects a long list has; 0 is 1,001, one more than a page
-	// of S3.
+	// of S3, and 5,001 with PURSER_SOAK.
 	Listed int
 }
+
+// soak asks for the whole of what takes long.
+func soak() bool { return os.Getenv("PURSER_SOAK") != "" }
 
 // Run proves the contract with nothing but open, which gives a client of
 // another empty place at each call. What needs two clients of one place, or a
