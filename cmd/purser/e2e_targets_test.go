@@ -33,7 +33,7 @@ func sites(t *testing.T, home string) map[string]site {
 	trust := "--ssl-cacert-file=" + cert.CertFile
 	ftp, dav := servertest.ProFTPD(t, cert, false), servertest.Apache(t, cert, false)
 	plainFTP, plainDAV := servertest.ProFTPD(t, nil, false), servertest.Apache(t, nil, false)
-	ssh := servertest.SSHD(t)
+	ssh, daemon := servertest.SSHD(t), servertest.RsyncD(t)
 	known := filepath.Join(home, ".ssh/known_hosts") // where duplicity looks for it
 	write(t, known, readFile(t, ssh.KnownHosts), 0o600)
 	key := "--ssh-options='-oIdentityFile=" + ssh.KeyFile + " -oUserKnownHostsFile=" + known + "'"
@@ -43,12 +43,25 @@ func sites(t *testing.T, home string) map[string]site {
 		"s3 at an endpoint": {"boto3+s3://backups/deep", "/er", endpoint + bucketServer(t, servertest.MinIO).Addr(), awsKeys(), ""},
 		"s3 by host":        {"s3://" + versity.Addr() + "/backups", "/", "--s3-unencrypted-connection", awsKeys(), endpoint + versity.Addr() + " boto3+s3://backups"},
 		"sftp":              {"sftp://" + ssh.User + "@" + ssh.Addr() + "/", ssh.Dir + "/sftp", key, nil, ""},
+		"rsync":             {"rsync://" + daemon.Addr() + "::open", "/", "", nil, ""},
+		"rsync over ssh":    {"rsync://" + ssh.User + "@" + ssh.Addr() + "/", folder(t, ssh.Dir, "rsync"), key, nil, ""},
+		"rclone":            {"rclone://LOC:/", t.TempDir() + "/folder", "", []string{"RCLONE_CONFIG_LOC_TYPE=local"}, ""},
 		"scp":               {"scp://" + ssh.User + "@" + ssh.Addr(), "/" + ssh.Dir + "/scp/", key, nil, ""},
 		"ftp":               {"ftp://" + plainFTP.User + "@" + plainFTP.Addr(), "/folder", "", []string{"FTP_PASSWORD=" + plainFTP.Password}, ""},
 		"ftps":              {"ftpes://" + ftp.User + "@" + ftp.Addr() + "/folder", "/", trust, []string{"FTP_PASSWORD=" + ftp.Password}, ""},
 		"webdav":            {"webdav://" + plainDAV.User + "@" + plainDAV.Addr(), "/folder", "", []string{"FTP_PASSWORD=" + plainDAV.Password}, ""},
 		"webdavs":           {"webdavs://" + dav.User + "@" + dav.Addr(), "/two/folders/", trust, []string{"FTP_PASSWORD=" + dav.Password}, ""},
 	}
+}
+
+// folder makes a directory, which duplicity doesn't over rsync.
+func folder(t *testing.T, parts ...string) string {
+	t.Helper()
+	path := filepath.Join(parts...)
+	if err := os.MkdirAll(path, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return path
 }
 
 func awsKeys() []string {

@@ -40,7 +40,9 @@ func schemes() []scheme {
 		{name: "ftpes", open: openFTPS},
 		{name: "webdav", example: "webdav://user@host/folder", open: openWebDAV},
 		{name: "webdavs", example: "webdavs://user@host/folder", open: openWebDAVS},
-		{name: "rsync"}, {name: "rclone"}, {name: "multi"},
+		{name: "rsync", example: "rsync://user@host::module/folder", open: openRsync},
+		{name: "rclone", example: "rclone://remote:path", open: openRclone},
+		{name: "multi"},
 	}
 }
 
@@ -72,7 +74,7 @@ func Open(ctx context.Context, rawURL string, o Options) (*Store, error) {
 	if limit == nil {
 		limit = NewLimit(o.UploadRate)
 	}
-	o.dialer.Limit = limit
+	o.dialer = network.Dialer{Stall: o.StallTimeout, Limit: limit}
 	backend, err := all[i].open(ctx, rest, o)
 	if err != nil {
 		return nil, fail(err, "")
@@ -111,6 +113,9 @@ func openFile(ctx context.Context, rest string, o Options) (driver.Backend, erro
 	path, err := filePath(rest)
 	if err != nil {
 		return nil, err
+	}
+	if o.RequireMount {
+		return file.OpenMounted(ctx, path, o.Now)
 	}
 	return file.Open(ctx, path, o.Now)
 }

@@ -69,6 +69,18 @@ type Options struct {
 	S3Plain    bool
 	// SSH is for targets over SSH.
 	SSH SSH
+	// StallTimeout is how long a connection may stand still; 0 means two minutes.
+	StallTimeout time.Duration
+	// RequireMount says that a folder of this machine must be on a mount other
+	// than the root file system.
+	RequireMount bool
+	// Programs are for targets over rsync and rclone, RsyncOptions and Rclone for
+	// one of them. Those over rsync and SSH take SSH, too.
+	Programs     Programs
+	RsyncOptions []string
+	// RsyncPassword is that of a daemon where there is no other.
+	RsyncPassword secret.String
+	Rclone        Rclone
 	// UploadRate is the most that all uploads together send, in bytes per second;
 	// 0 is no limit.
 	UploadRate int64

@@ -33,12 +33,12 @@ type Run struct {
 	Hints    []string      `json:"hints"`    // what can be done about it
 	Problems []string      `json:"problems"` // what else the user should know
 	Services []ServiceDump `json:"services"`
-	Skipped  []PassedOver  `json:"skipped"`     // services that their labels exclude
-	Missed   []PassedOver  `json:"not_covered"` // services that no recipe covers
-	Target   string        `json:"target"`      // without its password
-	Backup   *Backup       `json:"backup"`      // null if nothing was backed up
-	Prune    *Pruning      `json:"prune"`       // null if the run did not come to it, or it failed
-	Kept     *Kept         `json:"kept"`        // null as prune is
+	Skipped  []PassedOver  `json:"skipped"`           // services that their labels exclude
+	Missed   []PassedOver  `json:"not_covered"`       // services that no recipe covers
+	Target   string        `json:"target"`            // without its password
+	Backup   *Backup       `json:"backup"`            // null if nothing was backed up
+	Prune    *Pruning      `json:"prune"`             // null if the run did not come to it, or it failed
+	Kept     *Kept         `json:"kept"`              // null as prune is
 	Targets  []Target      `json:"targets,omitempty"` // each of several, and the place nearby, nearest first
 	// Profiles has what was done for each profile that was due. Backup is then
 	// the last of theirs, and prune and kept are sums.

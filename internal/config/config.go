@@ -88,6 +88,7 @@ type Config struct {
 	Docker      Docker
 	Credentials Credentials
 	Target      Target // from the options
+	Programs    Programs
 
 	// Notes tell of settings that were read and have no effect. They belong in
 	// the log of a start.
@@ -136,6 +137,7 @@ type Docker struct {
 // Credentials are for targets, under the names that duplicity reads.
 type Credentials struct {
 	FTPPassword        secret.String // of any target that has a password, not only FTP
+	RsyncPassword      secret.String // of rsync's daemon
 	AWSAccessKeyID     string
 	AWSSecretAccessKey secret.String
 	AWSSessionToken    secret.String
@@ -143,6 +145,13 @@ type Credentials struct {
 	AWSProfile         string // in the file of credentials
 	AWSCredentialsFile string // [AWS_SHARED_CREDENTIALS_FILE]
 	AWSCAFile          string // of the authorities that S3 is checked by [AWS_CA_BUNDLE]
+}
+
+// Programs says how those are run that some targets need.
+type Programs struct {
+	RsyncImage  string                   // empty: on this machine [BACKUP_RSYNC_IMAGE]
+	RcloneImage string                   // likewise [BACKUP_RCLONE_IMAGE]
+	Rclone      map[string]secret.String // rclone's own variables, by name
 }
 
 // Setting is a variable, its value, and where that came from.
@@ -173,22 +182,10 @@ type Prefixes struct{ All, Volume, Manifest, Signatures string }
 type Rule struct{ Option, Value string }
 
 // CheckTarget tells why this configuration can't be used to back up or to read
-// backups: there is no target, or it asks for what this version can't do for
-// one. The error is an *Error. Commands that use no target need not ask.
+// backups: there is no target. The error is an *Error. Commands that use no target need not ask.
 func (c *Config) CheckTarget() error {
-	var faults []*Fault
-	if c.URL.IsZero() {
-		faults = append(faults, &Fault{
-			Name: varURL, Err: errUnset, hint: "set it to the place for the backups, such as file:///path",
-		})
+	if !c.URL.IsZero() {
+		return nil
 	}
-	for _, s := range c.settings {
-		if why, ok := notYet()[s.Name]; ok && why.refuse && s.Origin.Kind != Default && s.Value != "false" {
-			faults = append(faults, &Fault{Name: s.Name, Origin: s.Origin, Err: errNotYet, hint: why.hint})
-		}
-	}
-	if len(faults) > 0 {
-		return &Error{Faults: faults}
-	}
-	return nil
+	return &Error{Faults: []*Fault{{Name: varURL, Err: errUnset, hint: "set it to the place for the backups, such as file:///path"}}}
 }

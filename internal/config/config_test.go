@@ -300,12 +300,12 @@ func TestPassedThrough(t *testing.T) {
 }
 
 func TestCheckTarget(t *testing.T) {
-	if err := load(t, "BACKUP_DUPLICITY_URL=file:///x", "BACKUP_TARGET_REQUIRE_MOUNT=false").CheckTarget(); err != nil {
+	if err := load(t, "BACKUP_DUPLICITY_URL=file:///x", "BACKUP_TARGET_REQUIRE_MOUNT=true").CheckTarget(); err != nil {
 		t.Error(err)
 	}
-	err := load(t, "BACKUP_DUPLICITY_encrypt-key=ABCD", "BACKUP_DUPLICITY_SIGN_KEY=EF", "BACKUP_TARGET_REQUIRE_MOUNT=yes").CheckTarget()
+	err := load(t, "BACKUP_DUPLICITY_encrypt-key=ABCD", "BACKUP_DUPLICITY_SIGN_KEY=EF").CheckTarget()
 	var e *config.Error
-	if !errors.As(err, &e) || len(e.Faults) != 2 {
+	if !errors.As(err, &e) || len(e.Faults) != 1 {
 		t.Fatalf("got %v", err)
 	}
 	for _, f := range e.Faults {

@@ -6,10 +6,7 @@ import (
 	"strings"
 )
 
-var (
-	errUnset  = errors.New("not set")
-	errNotYet = errors.New("not supported yet by this version")
-)
+var errUnset = errors.New("not set")
 
 // Error is all that is wrong with a configuration. errors.Is and errors.As
 // look into every Fault.

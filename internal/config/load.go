@@ -96,6 +96,7 @@ func (l *loader) collect(environ []string, table []variable) {
 		}
 		rest = append(rest, given{name: name, value: value})
 	}
+	l.config.collectRclone(rest)
 	ours := l.confd(rest)
 	for _, g := range rest {
 		name := canonical(g.name)
@@ -200,9 +201,6 @@ func (l *loader) load(v variable, override string) {
 		return
 	}
 	l.config.remember(v, value)
-	if why, ok := notYet()[v.name]; ok && !why.refuse {
-		l.config.Notes = append(l.config.Notes, v.name+": "+why.hint)
-	}
 	for _, err := range split(v.set(value)) {
 		f := &Fault{Name: v.name, Value: shown, Origin: origin, Err: err}
 		if v.secret || v.name == varOptions { // there the error names the option

@@ -9,6 +9,8 @@ type Target struct {
 
 	S3  S3
 	SSH SSH
+
+	RsyncOptions []string // for the program
 }
 
 // S3 has what is told of targets on S3.
@@ -70,6 +72,12 @@ func targetOptions() []option {
 		{name: "--sftp-command", values: 1, needless: "no other program runs"},
 		{name: "--use-scp", needless: "the server's SFTP is used"}, // until 0.7
 
+		{name: "--rsync-options", values: 1, apply: func(c *Config, v string) error {
+			words, err := splitWords(v)
+			c.Target.RsyncOptions = append(c.Target.RsyncOptions, words...)
+			return err
+		}},
+
 		{name: "--ftp-passive", needless: "transfers are always passive"},
 		{name: "--ftp-regular", refused: "transfers are always passive; take the option out"},
 
@@ -83,7 +91,6 @@ func targetOptions() []option {
 func refusedTargets() []option {
 	return []option{
 		{name: "--gio", refused: "targets over GIO are not supported; take the option out"},
-		{name: "--rsync-options", values: 1, refused: "targets over rsync are not supported yet"},
 		{name: "--s3-kms-grant", values: 1, refused: "give the rights in the key's policy; take the option out"},
 	}
 }

@@ -30,7 +30,6 @@ const (
 	varModuleRancherDB = "BACKUP_MODULE_RANCHER_DB"
 	varRancherDBHost   = "BACKUP_RANCHER_DB_HOST"
 	varRancherURL      = "BACKUP_RANCHER_API_URL"
-	varRequireMount    = "BACKUP_TARGET_REQUIRE_MOUNT"
 )
 
 // variable is one row of the table of settings.
@@ -133,7 +132,9 @@ func placeVariables(c *Config) []variable {
 		{name: "BACKUP_BWLIMIT", set: to(&c.BandwidthLimit, parseRate)},
 		{name: varLiveKeep, set: count(&c.LiveKeep, 1000)},
 		{name: varUploadLatest, def: "true", set: to(&c.UploadLatest, parseBool)},
-		{name: varRequireMount, def: "false", set: to(&c.TargetRequireMount, parseBool)},
+		{name: "BACKUP_TARGET_REQUIRE_MOUNT", def: "false", set: to(&c.TargetRequireMount, parseBool)},
+		{name: "BACKUP_RSYNC_IMAGE", set: to(&c.Programs.RsyncImage, parseImage)},
+		{name: "BACKUP_RCLONE_IMAGE", set: to(&c.Programs.RcloneImage, parseImage)},
 		{name: "DEBUG", def: "false", set: to(&c.Debug, parseBool)},
 	}
 }
@@ -167,6 +168,7 @@ func foreignVariables(c *Config) []variable {
 		{name: "DOCKER_CERT_PATH", set: text(func(v string) { d.CertPath = v })},
 		{name: "DOCKER_API_VERSION", set: text(func(v string) { d.APIVersion = v })},
 		{name: "FTP_PASSWORD", secret: true, set: hide(&k.FTPPassword)},
+		{name: "RSYNC_PASSWORD", secret: true, set: hide(&k.RsyncPassword)},
 		{name: "SSH_AUTH_SOCK", set: text(func(v string) {
 			if c.Target.SSH.AgentSocket == "" { // an option says more
 				c.Target.SSH.AgentSocket = v
@@ -180,20 +182,6 @@ func foreignVariables(c *Config) []variable {
 		{name: "AWS_PROFILE", set: text(func(v string) { k.AWSProfile = v })},
 		{name: "AWS_SHARED_CREDENTIALS_FILE", set: text(func(v string) { k.AWSCredentialsFile = v })},
 		{name: "AWS_CA_BUNDLE", set: text(func(v string) { k.AWSCAFile = v })},
-	}
-}
-
-// unbuilt says what a user who has set a variable must know about it.
-type unbuilt struct {
-	refuse bool // a backup without it would not be what the user asked for
-	hint   string
-}
-
-// notYet names the settings that are read and checked, and that this version
-// does not act on.
-func notYet() map[string]unbuilt {
-	return map[string]unbuilt{
-		varRequireMount: {refuse: true, hint: "unset it; this version can't tell whether the target is a mount"},
 	}
 }
 

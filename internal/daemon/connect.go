@@ -32,11 +32,7 @@ type dumpRuntime struct {
 
 // connectDocker connects to the Engine that the configuration names.
 func (d *Daemon) connectDocker(ctx context.Context) (*dockerEngine, error) {
-	o := docker.Options{
-		Host: d.cfg.Docker.Host, CertPath: d.cfg.Docker.CertPath,
-		TLSVerify: d.cfg.Docker.TLSVerify != "", APIVersion: d.cfg.Docker.APIVersion, Rand: d.opt.Rand,
-	}
-	client, err := docker.Open(ctx, o)
+	client, err := d.openDocker(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -48,6 +44,13 @@ func (d *Daemon) connectDocker(ctx context.Context) (*dockerEngine, error) {
 		return nil, join(err, client.Close())
 	}
 	return &dockerEngine{source: source, runtime: runtime, close: client.Close}, nil
+}
+
+func (d *Daemon) openDocker(ctx context.Context) (*docker.Client, error) {
+	return docker.Open(ctx, docker.Options{
+		Host: d.cfg.Docker.Host, CertPath: d.cfg.Docker.CertPath,
+		TLSVerify: d.cfg.Docker.TLSVerify != "", APIVersion: d.cfg.Docker.APIVersion, Rand: d.opt.Rand,
+	})
 }
 
 func (d *Daemon) dockerRuntime(ctx context.Context, client *docker.Client, created func(context.Context, string) error) (dumpRuntime, error) {

@@ -2,7 +2,6 @@ package daemon
 
 import (
 	"cmp"
-	"os/user"
 	"path/filepath"
 	"strings"
 
@@ -16,9 +15,10 @@ func storageOptions(o Options) storage.Options {
 	target, credentials := cfg.Target, cfg.Credentials
 	s := storage.Options{
 		Retries: cfg.Retries, RetryDelay: cfg.RetryDelay, Warn: o.Log.Warn, UploadRate: cfg.BandwidthLimit,
-		Password:   credentials.FTPPassword,
-		TLS:        storage.TLS{CAFile: target.CAFile, CAPath: target.CAPath, Insecure: target.Insecure},
-		S3Endpoint: target.S3.Endpoint, S3Plain: target.S3.Plain,
+		RequireMount: cfg.TargetRequireMount,
+		Password:     credentials.FTPPassword,
+		TLS:          storage.TLS{CAFile: target.CAFile, CAPath: target.CAPath, Insecure: target.Insecure},
+		S3Endpoint:   target.S3.Endpoint, S3Plain: target.S3.Plain,
 		S3: storage.S3{
 			AccessKeyID: credentials.AWSAccessKeyID, SecretAccessKey: credentials.AWSSecretAccessKey,
 			SessionToken: credentials.AWSSessionToken, Profile: credentials.AWSProfile, CredentialsFile: credentials.AWSCredentialsFile,
@@ -26,7 +26,8 @@ func storageOptions(o Options) storage.Options {
 			StorageClass: target.S3.StorageClass, Encrypt: target.S3.Encrypt, EncryptKMS: target.S3.EncryptKMS,
 			KMSKeyID: target.S3.KMSKeyID, PartSize: target.S3.PartSize,
 		},
-		SSH: sshOptions(target.SSH, o.KeyDir),
+		SSH: sshOptions(target.SSH, o.KeyDir), Programs: programs(o),
+		RsyncPassword: credentials.RsyncPassword, RsyncOptions: target.RsyncOptions, Rclone: rclone(cfg.Programs, o.KeyDir),
 	}
 	if target.CAFile == "" && target.CAPath == "" && credentials.AWSCAFile != "" {
 		s.S3.TLS = storage.TLS{CAFile: credentials.AWSCAFile, Insecure: target.Insecure}
@@ -42,10 +43,7 @@ func sshOptions(c config.SSH, keyDir string) storage.SSH {
 			config.HostKeysNew: storage.HostKeyNew, config.HostKeysAny: storage.HostKeyAny,
 		}[c.HostKeys], // else known ones only
 	}
-	home := ""
-	if u, err := user.Current(); err == nil { // else there is no place of his own to look into
-		home = u.HomeDir
-	}
+	home := homeDir()
 	if keyDir != "" {
 		s.Dirs = append(s.Dirs, filepath.Join(filepath.Dir(keyDir), ".ssh"))
 	}

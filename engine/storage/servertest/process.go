@@ -36,9 +36,51 @@ func (s *Server) Log() string { return s.log.String() }
 
 // Stop ends the server at once. A second Stop does nothing.
 func (s *Server) Stop() {
-	// The whole group: some servers leave the work to children.
+	// Some servers leave the work to children, and some of these leave the group.
+	all := descendants(s.cmd.Process.Pid)
 	_ = syscall.Kill(-s.cmd.Process.Pid, syscall.SIGKILL) // gone already: fine
+	for _, pid := range all {
+		_ = syscall.Kill(pid, syscall.SIGKILL)
+	}
 	<-s.done
+}
+
+// descendants are the processes that a process has started, and theirs.
+func descendants(pid int) (all []int) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
+	if err != nil {
+		return nil // it is gone
+	}
+	for _, word := range strings.Fields(string(text)) {
+		if child, err := strconv.Atoi(word); err == nil {
+			all = append(append(all, child), descendants(child)...)
+		}
+	}
+	return all
+}
+
+// Restart starts the server again on the same port, with the same data, after a
+// Stop.
+func (s *Server) Restart(t *testing.T) {
+	t.Helper()
+	old := s.cmd
+	s.cmd, s.done = exec.Command(old.Path, old.Args[1:]...), make(chan struct{})
+	s.cmd.Env, s.cmd.Stdout, s.cmd.Stderr, s.cmd.SysProcAttr = old.Env, old.Stdout, old.Stderr, old.SysProcAttr
+	s.launch(t)
+	s.await(t, filepath.Base(old.Path))
+}
+
+// launch starts the process and notes its end.
+func (s *Server) launch(t *testing.T) {
+	t.Helper()
+	if err := s.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	cmd, done := s.cmd, s.done
+	go func() {
+		defer close(done)
+		_ = cmd.Wait() // how it ended is of no interest: it is killed
+	}()
 }
 
 // Cut ends all connections at once, and the server goes on. It is for servers
@@ -60,13 +102,7 @@ func start(t *testing.T, port int, env []string, name string, args ...string) *S
 	s.cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir(), "LC_ALL=C.UTF-8"}, env...)
 	s.cmd.Stdout, s.cmd.Stderr = s.log, s.log
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-	if err := s.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	go func() {
-		defer close(s.done)
-		_ = s.cmd.Wait() // how it ended is of no interest: it is killed
-	}()
+	s.launch(t)
 	t.Cleanup(func() {
 		s.Stop()
 		if t.Failed() {

@@ -17,9 +17,11 @@ type Proxy struct {
 
 	mu    sync.Mutex
 	after int64 // bytes that clients may still send; negative is no end
+	stall bool  // stand still then, in place of a reset
 	hit   bool
 	open  map[net.Conn]bool
 	work  sync.WaitGroup
+	over  chan struct{} // closed at the end of the test
 }
 
 // NewProxy starts one for the server at an address. It ends with the test.
@@ -29,12 +31,13 @@ func NewProxy(t *testing.T, to string) *Proxy {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &Proxy{Port: l.Addr().(*net.TCPAddr).Port, listener: l, to: to, after: -1, open: map[net.Conn]bool{}}
+	p := &Proxy{Port: l.Addr().(*net.TCPAddr).Port, listener: l, to: to, after: -1, open: map[net.Conn]bool{}, over: make(chan struct{})}
 	p.work.Go(p.serve)
 	t.Cleanup(func() {
 		if err := l.Close(); err != nil {
 			t.Error(err)
 		}
+		close(p.over)
 		p.cutAll()
 		p.work.Wait()
 	})
@@ -46,7 +49,21 @@ func NewProxy(t *testing.T, to string) *Proxy {
 func (p *Proxy) ResetAfter(n int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.after, p.hit = n, false
+	p.after, p.hit, p.stall = n, false, false
+}
+
+// StallAfter lets the connection on which clients send the byte of this number
+// stand still from there on: open, and without another byte.
+func (p *Proxy) StallAfter(n int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.after, p.hit, p.stall = n, false, true
+}
+
+func (p *Proxy) stalls() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.stall
 }
 
 // Hit reports whether the byte has come, and forgets of it if it hasn't.
@@ -102,7 +119,11 @@ func (p *Proxy) forward(to, from net.Conn, spend func(int) (int, bool)) {
 	for {
 		n, err := from.Read(buf)
 		n, broken := spend(n)
-		if _, writeErr := to.Write(buf[:n]); writeErr != nil || broken {
+		_, writeErr := to.Write(buf[:n])
+		if broken && p.stalls() {
+			<-p.over
+		}
+		if writeErr != nil || broken {
 			reset(to)
 			reset(from)
 			return

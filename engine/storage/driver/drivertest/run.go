@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"math/rand/v2"
+	"os"
 	"slices"
 	"testing"
 
@@ -28,7 +29,16 @@ type Target struct {
 	// MixedReads says that the server itself may give parts of two versions to
 	// who reads an object while it is overwritten. Then that is not checked.
 	MixedReads bool
+	// Costly says that each call takes long, as where it starts a program. Then
+	// there are fewer rounds and names, and the files of a long list are planted.
+	Costly bool
+	// Listed is how many objects a long list has; 0 is 1,001, one more than a page
+	// of S3, and 5,001 with PURSER_SOAK.
+	Listed int
 }
+
+// soak asks for the whole of what takes long.
+func soak() bool { return os.Getenv("PURSER_SOAK") != "" }
 
 // Run proves the contract with nothing but open, which gives a client of
 // another empty place at each call. What needs two clients of one place, or a
@@ -64,7 +74,7 @@ func RunTarget(t *testing.T, newTarget func(t *testing.T) Target) {
 		{"missing object", testMissing},
 		{"delete", testDelete},
 		{"list by prefix", testPrefix},
-		{"list of a thousand", testThousand},
+		{"long list", testLongList},
 		{"foreign files and folders", testForeign},
 		{"two clients", testTwoClients},
 		{"concurrent use", testConcurrent},

@@ -25,6 +25,8 @@ type Backend struct {
 	dir   string
 	now   func() time.Time
 	sweep sync.Once
+	// onMount says that dir must be on a mount of its own.
+	onMount bool
 }
 
 var _ driver.Backend = (*Backend)(nil)
@@ -47,6 +49,20 @@ func Open(ctx context.Context, dir string, now func() time.Time) (*Backend, erro
 	return &Backend{dir: dir, now: now}, nil
 }
 
+// OpenMounted is Open for a folder that must be on a mount, or below one, other
+// than the root file system; each Put makes sure that it still is.
+func OpenMounted(ctx context.Context, dir string, now func() time.Time) (*Backend, error) {
+	if err := checkMount(dir); err != nil {
+		return nil, err
+	}
+	b, err := Open(ctx, dir, now)
+	if err != nil {
+		return nil, err
+	}
+	b.onMount = true
+	return b, nil
+}
+
 // Put implements driver.Backend.
 func (b *Backend) Put(ctx context.Context, name string, r io.ReadSeeker, size int64) error {
 	path, err := b.path(ctx, name)
@@ -56,6 +72,11 @@ func (b *Backend) Put(ctx context.Context, name string, r io.ReadSeeker, size in
 	body, err := driver.Body(ctx, r, size)
 	if err != nil {
 		return err
+	}
+	if b.onMount {
+		if err := checkMount(b.dir); err != nil {
+			return err
+		}
 	}
 	if err := atomicfile.MkdirAll(b.dir, 0o700); err != nil {
 		return explain(b.dir, err)

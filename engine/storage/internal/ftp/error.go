@@ -70,6 +70,8 @@ func (b *Backend) explain(err error) error {
 	switch answer.Code {
 	case ftp.StatusExceededStorage, 452:
 		err = driver.WithHint(err, "free some space on the server, or raise its quota")
+	case 451: // an error of the server's own
+		err = driver.WithHint(err, "the server doesn't say why; see its log, and whether its disk or quota is full")
 	case ftp.StatusBadFileName:
 		err = driver.WithHint(err, fmt.Sprintf("let the user on the server write to the folder %s", b.dir))
 	case ftp.StatusFileUnavailable:

@@ -28,6 +28,14 @@ func NewLimit(perSecond int64) *Limit {
 	return &Limit{rate.NewLimiter(rate.Limit(perSecond), piece), piece}
 }
 
+// PerSecond is the rate in bytes per second; 0 is no limit.
+func (l *Limit) PerSecond() int64 {
+	if l == nil {
+		return 0
+	}
+	return int64(l.limiter.Limit())
+}
+
 // wait waits until some of n bytes may be sent, and says how many.
 func (l *Limit) wait(n int) int {
 	if l == nil {

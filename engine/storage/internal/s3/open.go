@@ -63,10 +63,11 @@ func Open(ctx context.Context, l Location, o Options) (*Backend, error) {
 	if err != nil {
 		return nil, err
 	}
-	transport, err := o.TLS.Transport(o.Dialer)
+	plain, err := o.TLS.Transport(o.Dialer)
 	if err != nil {
 		return nil, err
 	}
+	transport := network.NewPatient(plain)
 	creds := o.credentials()
 	client, err := minio.New(l.endpoint(), &minio.Options{
 		Creds: creds, Secure: !l.Plain, Transport: transport, Region: o.region(l), BucketLookup: o.lookup(), MaxRetries: 3,

@@ -7,20 +7,20 @@ import (
 	"errors"
 	"io"
 	"io/fs"
-	"net/http"
 	"strings"
 	"sync"
 
 	"github.com/minio/minio-go/v7"
 
 	"github.com/purser-backup/purser/engine/storage/driver"
+	"github.com/purser-backup/purser/engine/storage/internal/network"
 )
 
 // Backend is a driver.Backend over a bucket, or over what begins with a prefix
 // in it. The bucket must be there.
 type Backend struct {
 	core      minio.Core
-	transport *http.Transport
+	transport *network.Patient
 	bucket    string
 	prefix    string // empty, or ends in a slash
 	part      int64

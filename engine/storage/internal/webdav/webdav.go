@@ -73,7 +73,7 @@ func Open(ctx context.Context, l Location, t network.TLS, now func() time.Time) 
 		}
 	}
 	return &Backend{dir: u, now: now, client: client{
-		http: &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
+		http: &http.Client{Transport: network.NewPatient(transport), CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
 		auth: auth{user: l.User, password: l.Password},
 	}}, ctx.Err()
 }
