@@ -33,6 +33,7 @@ type Options struct {
 	Source      string // directory that is backed up; dumps go to its "dump"
 	Instance    string // this purser's id; only its own staging is swept
 	Runtime     Runtime
+	Servers     Servers       // for Try only
 	Timeout     time.Duration // deadline of one dump; 0: DefaultTimeout
 	IdleTimeout time.Duration // longest time without progress; 0: DefaultIdleTimeout
 	Grace       time.Duration // how long after its start a service may still not answer; 0: DefaultGrace

@@ -44,15 +44,21 @@ type watcher func(ctx context.Context, finished <-chan struct{}) error
 
 // run runs a script of the spec in a one-shot.
 func (d *Dumper) run(ctx context.Context, s discovery.Service, spec Spec, script string, stage *stage, stdout, stderr *tail, watch watcher) error {
+	job := d.job(s, spec, script, stage)
+	return d.supervise(ctx, s, spec, stderr, watch, func(ctx context.Context) (int, error) {
+		return d.options.Runtime.Run(ctx, job, stdout, stderr)
+	})
+}
+
+// job is what runs a script of the spec.
+func (d *Dumper) job(s discovery.Service, spec Spec, script string, stage *stage) Job {
 	c := s.Primary()
 	job := Job{Service: s.ID(), Container: c.ID, Image: cmp.Or(spec.Image, c.ImageID, c.Image), Script: script, Env: spec.Env,
 		Dir: stage.path, Target: targetDir}
 	if c.Elsewhere != nil {
 		job.Container = ""
 	}
-	return d.supervise(ctx, s, spec, stderr, watch, func(ctx context.Context) (int, error) {
-		return d.options.Runtime.Run(ctx, job, stdout, stderr)
-	})
+	return job
 }
 
 // supervise runs a script with a deadline. A watch that fails ends it.
