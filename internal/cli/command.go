@@ -35,7 +35,7 @@ type commandFlags struct {
 	dryRun, force, full, data, execute  bool
 	numericOwner, noOwner, ignoreErrors bool
 	last                                bool
-	time, path, olderThan, to           string
+	time, path, olderThan, to, image    string
 	keepFull, keepIncrementalOf         int
 	retention                           retention.Policy
 }
