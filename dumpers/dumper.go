@@ -144,7 +144,7 @@ func (d *Dumper) attempt(ctx context.Context, s discovery.Service, r *Recipe) (f
 		return 0, 0, d.diskError(s, "stage", err)
 	}
 	defer d.discard(stage)
-	runErr := d.dump(ctx, s, spec, stage)
+	output, runErr := d.dump(ctx, s, spec, stage)
 	if err := d.unchanged(ctx, s, before); err != nil {
 		return 0, 0, err
 	}
@@ -153,6 +153,9 @@ func (d *Dumper) attempt(ctx context.Context, s discovery.Service, r *Recipe) (f
 	}
 	files, bytes, err = stage.check(spec.Trailers)
 	if err != nil {
+		if text := output.redacted(spec.secrets); text != "" {
+			err = fmt.Errorf("%w; the commands succeeded, and printed: %s", err, text)
+		}
 		return 0, 0, &Error{Service: s.ID(), Op: "check", Err: err, Advice: "the dump that was there before is kept"}
 	}
 	if err := ctx.Err(); err != nil {

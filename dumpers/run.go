@@ -20,14 +20,15 @@ var (
 	errExit     = errors.New("exit status") // a script failed, and the Engine didn't
 )
 
-// dump makes the dump, with a watch on its progress.
-func (d *Dumper) dump(ctx context.Context, s discovery.Service, spec Spec, stage *stage) error {
+// dump makes the dump, with a watch on its progress, and returns the end of
+// what the commands printed.
+func (d *Dumper) dump(ctx context.Context, s discovery.Service, spec Spec, stage *stage) (*tail, error) {
+	output := &tail{}
 	if spec.Output != "" {
-		return d.dumpReplicas(ctx, s, spec, stage)
+		return output, d.dumpReplicas(ctx, s, spec, stage)
 	}
 	idle := d.idle(s)
-	output := &tail{}
-	return d.run(ctx, s, spec, spec.Script, stage, output, output, func(ctx context.Context, finished <-chan struct{}) error {
+	return output, d.run(ctx, s, spec, spec.Script, stage, output, output, func(ctx context.Context, finished <-chan struct{}) error {
 		return watch(ctx, finished, idle, func() int64 { return output.total() + stage.size() })
 	})
 }
@@ -171,5 +172,5 @@ func advice(status int, s discovery.Service, spec Spec) string {
 		}
 		return "it used " + strings.Join(uses, ", ") + "; a database keeps the password of its first start"
 	}
-	return ""
+	return "what the recipe's commands printed is in the error; `purser discover` names the recipe"
 }

@@ -238,9 +238,7 @@ func (t *trial) run(ctx context.Context, s discovery.Service, spec Spec, op, scr
 	var e *Error
 	if errors.As(err, &e) {
 		e.Task, e.Op = "test of", op
-		if e.Advice == "" {
-			e.Advice = "see " + op + " in " + t.Recipe.file
-		}
+		e.Advice = strings.TrimPrefix(e.Advice+"\nsee "+op+" in "+t.Recipe.file, "\n")
 	}
 	text := stdout.text.String()
 	for _, secret := range spec.secrets {

@@ -255,5 +255,6 @@ func (o *oneShot) killed(ctx context.Context, status int) error {
 		return &Error{Op: "run container " + short(o.id), Err: errors.New("killed at its memory limit"),
 			Advice: "the client needs more memory than a one-shot container may take"}
 	}
-	return &Error{Op: "run container " + short(o.id), Err: errors.New("killed, exit status 137")}
+	return &Error{Op: "run container " + short(o.id), Err: errors.New("killed, exit status 137"),
+		Advice: "somebody or, for want of memory, the kernel has killed it: see the kernel's log; the next run tries again"}
 }
