@@ -137,6 +137,30 @@ func (b *builder) scripts(fields map[string]*yaml.Node) error {
 			b.spec.Load = script(lines)
 		}
 	}
+	return b.test(entry, fields["test"])
+}
+
+// test reads how the recipe is tried.
+func (b *builder) test(entry []string, n *yaml.Node) error {
+	if n == nil {
+		return nil
+	}
+	fields, fault := mapping(b.file, n, "seed", "check")
+	if fault != nil {
+		return fault
+	}
+	seed, err := b.commands("test: seed", entry, fields["seed"])
+	if err != nil {
+		return err
+	}
+	check, err := b.commands("test: check", entry, fields["check"])
+	if err != nil {
+		return err
+	}
+	if len(seed) == 0 || len(check) == 0 {
+		return b.fault(n, "test: it needs seed and check")
+	}
+	b.spec.Seed, b.spec.Check = script(seed), script(check)
 	return nil
 }
 

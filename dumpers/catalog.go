@@ -25,6 +25,7 @@ type rule struct {
 	regex   *regexp.Regexp
 	exclude []*regexp.Regexp
 	recipe  *Recipe
+	server  Server // for a trial
 }
 
 // Load reads the index files and the recipes that they name. Each layer has
@@ -99,16 +100,11 @@ func (c *Catalog) Entries() []Entry {
 	for _, layer := range c.layers {
 		for _, r := range layer {
 			entries = append(entries, Entry{Kind: r.kind, Regex: r.regex.String(), Recipe: r.recipe.file, Last: r.recipe.layer == len(c.layers)-1,
-				Loads: loadKey.MatchString(r.recipe.source), Each: eachKey.MatchString(r.recipe.source)})
+				Loads: r.recipe.declares("load"), Each: r.recipe.declares("each")})
 		}
 	}
 	return entries
 }
-
-var (
-	loadKey = regexp.MustCompile(`(?m)^"?load"?:`)
-	eachKey = regexp.MustCompile(`(?m)^"?each"?:`)
-)
 
 func indexFiles(layer fs.FS) ([]string, error) {
 	var names []string
@@ -164,7 +160,7 @@ const indexForm = `an index entry is written as "mysql: {regex: mysql, template:
 func (l *loader) rule(file string, key, value *yaml.Node) (rule, bool) {
 	before := len(l.faults)
 	r := rule{kind: key.Value, file: file}
-	fields, fault := mapping(file, value, "regex", "template", "exclude")
+	fields, fault := mapping(file, value, "regex", "template", "exclude", "test")
 	if fault != nil {
 		l.fault(fault)
 		return r, false
@@ -178,8 +174,33 @@ func (l *loader) rule(file string, key, value *yaml.Node) (rule, bool) {
 	for _, n := range sequence(fields["exclude"]) {
 		r.exclude = append(r.exclude, l.regex(file, n))
 	}
+	r.server = l.server(file, fields["test"])
 	r.recipe = l.recipe(file, template)
 	return r, len(l.faults) == before && r.recipe != nil
+}
+
+// server reads how a service is started for a trial.
+func (l *loader) server(file string, n *yaml.Node) (s Server) {
+	if n == nil {
+		return s
+	}
+	fields, fault := mapping(file, n, "environments", "command")
+	if fault != nil {
+		l.fault(fault)
+		return s
+	}
+	for _, item := range sequence(fields["environments"]) {
+		name, value, ok := pair(item)
+		if !ok || !variableName.MatchString(name) {
+			l.fault(&FileError{File: file, Line: item.Line, Reason: "test: environments: an item is not KEY:VALUE", Advice: `write "KEY:VALUE" in quotes`})
+			continue
+		}
+		s.Env = append(s.Env, name+"="+value)
+	}
+	for _, item := range sequence(fields["command"]) {
+		s.Command = append(s.Command, item.Value)
+	}
+	return s
 }
 
 func (l *loader) regex(file string, n *yaml.Node) *regexp.Regexp {

@@ -33,6 +33,7 @@ type Options struct {
 	Source      string // directory that is backed up; dumps go to its "dump"
 	Instance    string // this purser's id; only its own staging is swept
 	Runtime     Runtime
+	Servers     Servers       // for Try only
 	Timeout     time.Duration // deadline of one dump; 0: DefaultTimeout
 	IdleTimeout time.Duration // longest time without progress; 0: DefaultIdleTimeout
 	Grace       time.Duration // how long after its start a service may still not answer; 0: DefaultGrace
@@ -143,7 +144,7 @@ func (d *Dumper) attempt(ctx context.Context, s discovery.Service, r *Recipe) (f
 		return 0, 0, d.diskError(s, "stage", err)
 	}
 	defer d.discard(stage)
-	runErr := d.dump(ctx, s, spec, stage)
+	output, runErr := d.dump(ctx, s, spec, stage)
 	if err := d.unchanged(ctx, s, before); err != nil {
 		return 0, 0, err
 	}
@@ -152,6 +153,9 @@ func (d *Dumper) attempt(ctx context.Context, s discovery.Service, r *Recipe) (f
 	}
 	files, bytes, err = stage.check(spec.Trailers)
 	if err != nil {
+		if text := output.redacted(spec.secrets); text != "" {
+			err = fmt.Errorf("%w; the commands succeeded, and printed: %s", err, text)
+		}
 		return 0, 0, &Error{Service: s.ID(), Op: "check", Err: err, Advice: "the dump that was there before is kept"}
 	}
 	if err := ctx.Err(); err != nil {

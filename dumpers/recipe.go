@@ -46,6 +46,16 @@ func (r *Recipe) Name() string { return r.file }
 // refers to, sorted.
 func (r *Recipe) Names() []string { return slices.Clone(r.names) }
 
+// declares reports whether the recipe's text has a key, whatever it renders to.
+func (r *Recipe) declares(key string) bool {
+	for line := range strings.Lines(r.source) {
+		if strings.HasPrefix(line, key+":") || strings.HasPrefix(line, `"`+key+`":`) {
+			return true
+		}
+	}
+	return false
+}
+
 const goForm = "recipes are Go text/template: {{ if and env.A (not env.B) }} … {{ else if … }} … {{ end }}, {{ or env.A \"default\" }}, {{/* comment */}}"
 
 var (

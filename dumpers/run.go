@@ -21,14 +21,15 @@ var (
 	errExit     = errors.New("exit status") // a script failed, and the Engine didn't
 )
 
-// dump makes the dump, with a watch on its progress.
-func (d *Dumper) dump(ctx context.Context, s discovery.Service, spec Spec, stage *stage) error {
+// dump makes the dump, with a watch on its progress, and returns the end of
+// what the commands printed.
+func (d *Dumper) dump(ctx context.Context, s discovery.Service, spec Spec, stage *stage) (*tail, error) {
+	output := &tail{}
 	if spec.Output != "" {
-		return d.dumpReplicas(ctx, s, spec, stage)
+		return output, d.dumpReplicas(ctx, s, spec, stage)
 	}
 	idle := d.idle(s)
-	output := &tail{}
-	return d.run(ctx, s, spec, spec.Script, stage, output, output, func(ctx context.Context, finished <-chan struct{}) error {
+	return output, d.run(ctx, s, spec, spec.Script, stage, output, output, func(ctx context.Context, finished <-chan struct{}) error {
 		return watch(ctx, finished, idle, func() int64 { return output.total() + stage.size() })
 	})
 }
@@ -45,15 +46,21 @@ type watcher func(ctx context.Context, finished <-chan struct{}) error
 
 // run runs a script of the spec in a one-shot.
 func (d *Dumper) run(ctx context.Context, s discovery.Service, spec Spec, script string, stage *stage, stdout, stderr *tail, watch watcher) error {
+	job := d.job(s, spec, script, stage)
+	return d.supervise(ctx, s, spec, stderr, watch, func(ctx context.Context) (int, error) {
+		return d.options.Runtime.Run(ctx, job, stdout, stderr)
+	})
+}
+
+// job is what runs a script of the spec.
+func (d *Dumper) job(s discovery.Service, spec Spec, script string, stage *stage) Job {
 	c := s.Primary()
 	job := Job{Service: s.ID(), Container: c.ID, Image: cmp.Or(spec.Image, c.ImageID, c.Image), Script: script, Env: spec.Env,
 		Dir: stage.path, Target: targetDir}
 	if c.Elsewhere != nil {
 		job.Container = ""
 	}
-	return d.supervise(ctx, s, spec, stderr, watch, func(ctx context.Context) (int, error) {
-		return d.options.Runtime.Run(ctx, job, stdout, stderr)
-	})
+	return job
 }
 
 // supervise runs a script with a deadline. A watch that fails ends it.
@@ -166,5 +173,5 @@ func advice(status int, s discovery.Service, spec Spec) string {
 		}
 		return "it used " + strings.Join(uses, ", ") + "; a database keeps the password of its first start"
 	}
-	return ""
+	return "what the recipe's commands printed is in the error; `purser discover` names the recipe"
 }

@@ -30,6 +30,24 @@ type Runtime interface {
 	State(ctx context.Context, container string) (discovery.State, error)
 }
 
+// Servers starts servers for a trial. Implementations are safe for concurrent
+// use.
+type Servers interface {
+	// Serve starts a server in a new container, on no network, and calls use
+	// with it once it is started, which doesn't mean that it answers. After
+	// the return nothing is left of it, neither its data. What it prints goes
+	// to output.
+	Serve(ctx context.Context, s Server, output io.Writer, use func(context.Context, discovery.Container) error) error
+}
+
+// Server is a container to start for a trial.
+type Server struct {
+	Service string   // identity, for labels
+	Image   string   // reference
+	Env     []string // NAME=VALUE
+	Command []string // empty: the image's own
+}
+
 // Job is one container to run.
 type Job struct {
 	Service   string     // identity, for labels and messages

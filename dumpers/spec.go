@@ -15,6 +15,8 @@ type Spec struct {
 	Output   string     // file for the standard output of Script, which then runs in each of the service's own containers. May be missing
 	Empty    string     // prints what the service holds; nothing if it is new. May be missing
 	Load     string     // loads the dump, and prints what it has loaded. May be missing
+	Seed     string     // fills a new service, for a trial of the recipe. May be missing
+	Check    string     // prints what must be there again after a load. May be missing
 	Env      []Variable // for the scripts
 	Trailers []Trailer
 	Used     []Use    // the service's variables that went in
@@ -34,7 +36,7 @@ type Use struct {
 }
 
 // keys are the vocabulary of a rendered recipe.
-var keys = []string{"image", "commands", "environments", "entrypoint", "each", "output", "trailer", "empty", "load"}
+var keys = []string{"image", "commands", "environments", "entrypoint", "each", "output", "trailer", "empty", "load", "test"}
 
 // decode makes a Spec of a template's result, which is still full of
 // placeholders.

@@ -118,7 +118,13 @@ func (p *process) start() *process {
 // wait returns what became of a command; one that was killed has the code -1.
 func (p *process) wait() result {
 	p.t.Helper()
-	timer := time.AfterFunc(2*patience, func() { _ = p.cmd.Process.Kill() })
+	return p.waitFor(2 * patience)
+}
+
+// waitFor is wait for a command that may take longer.
+func (p *process) waitFor(longest time.Duration) result {
+	p.t.Helper()
+	timer := time.AfterFunc(longest, func() { _ = p.cmd.Process.Kill() })
 	defer timer.Stop()
 	err := p.cmd.Wait()
 	var exit *exec.ExitError

@@ -40,7 +40,7 @@ func table() []rule {
 			tests: []string{"engine/storage/driver/drivertest", "engine/storage/servertest"}},
 		{pkg: "engine/storage/internal/network", code: []string{"engine/storage/driver"}},
 		{pkg: "engine/storage/internal/program", code: []string{"engine/storage/driver", "engine/storage/internal/network", "internal/secret"}},
-		{pkg: "engine/storage/internal/rclone", code: []string{"engine/storage/driver", "engine/storage/internal/network", "engine/storage/internal/program", "internal/secret"},
+		{pkg: "engine/storage/internal/rclone", code: []string{"engine/storage/driver", "engine/storage/internal/network", "engine/storage/internal/program", "internal/bug", "internal/secret"},
 			tests: []string{"engine/storage/driver/drivertest", "engine/storage/servertest"}},
 		{pkg: "engine/storage/internal/rsync", code: []string{"engine/storage/driver", "engine/storage/internal/network", "engine/storage/internal/program", "internal/secret"},
 			tests: []string{"engine/storage/driver/drivertest", "engine/storage/servertest"}},

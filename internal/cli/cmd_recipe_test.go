@@ -49,3 +49,24 @@ func TestRecipeList(t *testing.T) {
 		t.Errorf("exit status %d: %s", code, stderr)
 	}
 }
+
+// What the command line lacks is told before anything is started.
+func TestRecipeUsage(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"tset"}, `unknown argument "tset"`},
+		{[]string{"test"}, "the kind is missing"},
+		{[]string{"test", "mysql"}, "--image is missing"},
+		{[]string{"list", "mysql"}, "takes no arguments"},
+		{[]string{"list", "--image", "x"}, "takes no arguments"},
+	} {
+		_, stderr, code := b.run(append([]string{"recipe"}, c.args...)...)
+		if code != 2 || !strings.Contains(stderr, c.want) || !strings.Contains(stderr, "hint: usage: purser recipe list") {
+			t.Errorf("%q: exit status %d: %s", c.args, code, stderr)
+		}
+	}
+}

@@ -35,7 +35,8 @@ type commandFlags struct {
 	dryRun, force, full, data, execute  bool
 	numericOwner, noOwner, ignoreErrors bool
 	last                                bool
-	time, path, olderThan, to, profile  string
+	time, path, olderThan, to           string
+	profile, image                      string
 	keepFull, keepIncrementalOf         int
 	retention                           retention.Policy
 }

@@ -24,6 +24,7 @@ type dockerEngine struct {
 // dumpRuntime makes dumps for one instance.
 type dumpRuntime struct {
 	dumpers.Runtime
+	servers  dumpers.Servers
 	instance string
 	// sweep removes what a dead run of the instance has left on the Engine,
 	// and says how much that was.
@@ -66,7 +67,7 @@ func (d *Daemon) dockerRuntime(ctx context.Context, client *docker.Client, creat
 		return dumpRuntime{}, err
 	}
 	runtime := client.Runtime(docker.RuntimeOptions{Instance: instance, Place: place, CPUShares: sharesOf(d.cfg.CPUClass), Journal: created})
-	return dumpRuntime{Runtime: d.lookedAt(runtime), instance: instance, sweep: runtime.Sweep}, nil
+	return dumpRuntime{Runtime: d.lookedAt(runtime), servers: runtime, instance: instance, sweep: runtime.Sweep}, nil
 }
 
 // lookedAt adds what Rancher knows of containers, where it is asked.

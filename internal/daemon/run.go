@@ -251,7 +251,7 @@ func (r *run) prepare(ctx context.Context, docker *dockerEngine) (*dumpers.Dumpe
 		r.log.Warn("containers of a dead run removed", "containers", swept)
 	}
 	return dumpers.Open(dumpers.Options{
-		Source: r.cfg.SourcePath, Instance: runtime.instance, Runtime: runtime,
+		Source: r.cfg.SourcePath, Instance: runtime.instance, Runtime: runtime, Servers: runtime.servers,
 		Now: r.now, Rand: r.opt.Rand, Warn: r.log.Warn,
 	})
 }

@@ -51,6 +51,7 @@ const (
 	commandDump   = "dump"
 	commandBackup = "backup"
 	commandLoad   = "load"
+	commandRecipe = "recipe test"
 )
 
 // The phases of a run, in order.
@@ -60,14 +61,15 @@ const (
 	PhaseDump     Phase = "dump"
 	PhaseBackup   Phase = "backup"
 	PhasePrune    Phase = "prune"
-	PhaseLoad     Phase = "load" // of the command load alone
+	PhaseLoad     Phase = "load"   // of the command load alone
+	PhaseRecipe   Phase = "recipe" // of the command recipe test alone
 )
 
 // journal is what a run has begun: written before it does it, removed at its
 // end. One that is found at a start was left by a run that died.
 type journal struct {
 	Version  int       `json:"version"`
-	Command  string    `json:"command"` // run, dump, backup or load
+	Command  string    `json:"command"` // run, dump, backup, load or recipe test
 	Instance string    `json:"instance"`
 	Trigger  Trigger   `json:"trigger"`
 	Started  time.Time `json:"started"`

@@ -42,28 +42,30 @@ func (r *Runtime) create(ctx context.Context, job dumpers.Job) (*oneShot, error)
 	if err != nil {
 		return nil, err
 	}
-	name := "purser-" + random
-	if r.options.Journal != nil {
-		if err := r.options.Journal(ctx, name); err != nil {
-			return nil, fmt.Errorf("journal container %s: %w", name, err)
-		}
-	}
 	one := &oneShot{client: r.client, env: "/.purser-" + random}
 	one.uid, one.gid = r.options.Place.owner()
 	config, host := r.config(job, one, source)
+	one.id, err = r.createNamed(ctx, "purser-"+random, config, host)
+	return one, err
+}
+
+// createNamed journals and creates a container, and returns its id. An image
+// that isn't there is fetched.
+func (r *Runtime) createNamed(ctx context.Context, name string, config *container.Config, host *container.HostConfig) (string, error) {
+	if r.options.Journal != nil {
+		if err := r.options.Journal(ctx, name); err != nil {
+			return "", fmt.Errorf("journal container %s: %w", name, err)
+		}
+	}
 	created, err := r.client.api.ContainerCreate(ctx, config, host, nil, nil, name)
-	if err = createError(job, err); errors.Is(err, errNoImage) {
-		if err := r.client.pull(ctx, job.Image); err != nil {
-			return nil, err
+	if err = createError(config.Image, err); errors.Is(err, errNoImage) {
+		if err := r.client.pull(ctx, config.Image); err != nil {
+			return "", err
 		}
 		created, err = r.client.api.ContainerCreate(ctx, config, host, nil, nil, name)
-		err = createError(job, err)
+		err = createError(config.Image, err)
 	}
-	if err != nil {
-		return nil, err
-	}
-	one.id = created.ID
-	return one, nil
+	return created.ID, err
 }
 
 // config is the whole of what a one-shot container may and may not.
@@ -71,15 +73,11 @@ func (r *Runtime) config(job dumpers.Job, one *oneShot, source string) (*contain
 	return &container.Config{
 			Image: job.Image,
 			// An image's own entrypoint may start a second server.
-			Entrypoint: []string{"sh", "-c"},
-			Cmd:        []string{prelude(one.env) + job.Script},
-			User:       strconv.Itoa(one.uid) + ":" + strconv.Itoa(one.gid),
-			WorkingDir: job.Target,
-			Labels: map[string]string{
-				discovery.LabelRole:     roleDump,
-				discovery.LabelInstance: r.options.Instance,
-				"io.purser.service":     job.Service,
-			},
+			Entrypoint:   []string{"sh", "-c"},
+			Cmd:          []string{prelude(one.env) + job.Script},
+			User:         strconv.Itoa(one.uid) + ":" + strconv.Itoa(one.gid),
+			WorkingDir:   job.Target,
+			Labels:       r.labels(job.Service),
 			Healthcheck:  &container.HealthConfig{Test: []string{"NONE"}},
 			AttachStdout: true,
 			AttachStderr: true,
@@ -93,6 +91,11 @@ func (r *Runtime) config(job dumpers.Job, one *oneShot, source string) (*contain
 			Mounts:      []mount.Mount{{Type: mount.TypeBind, Source: source, Target: job.Target}},
 			Resources:   container.Resources{Memory: r.options.Memory, PidsLimit: &r.options.PIDs, CPUShares: r.options.CPUShares},
 		}
+}
+
+// labels mark what the instance has made, for which service.
+func (r *Runtime) labels(service string) map[string]string {
+	return map[string]string{discovery.LabelRole: roleDump, discovery.LabelInstance: r.options.Instance, "io.purser.service": service}
 }
 
 // network is that of the service. One that runs elsewhere is reached as purser
@@ -117,11 +120,11 @@ func prelude(env string) string {
 
 var errNoImage = errors.New("the image isn't there")
 
-func createError(job dumpers.Job, err error) error {
+func createError(image string, err error) error {
 	if err == nil {
 		return nil
 	}
-	op := "create a container of image " + job.Image
+	op := "create a container of image " + image
 	wrapped := callError(op, err)
 	switch text := strings.ToLower(err.Error()); {
 	case errors.Is(wrapped, fs.ErrNotExist) && strings.Contains(text, "image"):
@@ -255,5 +258,6 @@ func (o *oneShot) killed(ctx context.Context, status int) error {
 		return &Error{Op: "run container " + short(o.id), Err: errors.New("killed at its memory limit"),
 			Advice: "the client needs more memory than a one-shot container may take"}
 	}
-	return &Error{Op: "run container " + short(o.id), Err: errors.New("killed, exit status 137")}
+	return &Error{Op: "run container " + short(o.id), Err: errors.New("killed, exit status 137"),
+		Advice: "somebody or, for want of memory, the kernel has killed it: see the kernel's log; the next run tries again"}
 }

@@ -104,12 +104,12 @@ func (r *Runtime) createTool(ctx context.Context, t Tool) (*oneShot, error) {
 	}
 	name := "purser-tool-" + random
 	created, err := r.client.api.ContainerCreate(ctx, config, host, nil, nil, name)
-	if err = createError(dumpers.Job{Image: t.Image}, err); errors.Is(err, errNoImage) {
+	if err = createError(t.Image, err); errors.Is(err, errNoImage) {
 		if err := r.client.pull(ctx, t.Image); err != nil {
 			return nil, err
 		}
 		created, err = r.client.api.ContainerCreate(ctx, config, host, nil, nil, name)
-		err = createError(dumpers.Job{Image: t.Image}, err)
+		err = createError(t.Image, err)
 	}
 	one.id = created.ID
 	return one, err

@@ -7,6 +7,8 @@ import (
 	"io"
 
 	"golang.org/x/sync/errgroup"
+
+	"github.com/purser-backup/purser/internal/bug"
 )
 
 // Get implements driver.Backend.
@@ -22,7 +24,7 @@ func (b *Backend) Get(ctx context.Context, name string) (io.ReadCloser, error) {
 	var w *io.PipeWriter
 	r.pipe, w = io.Pipe()
 	r.work.Go(func() error {
-		err := b.tool.Run(own, "", w, args("cat", "--", b.at(name))...)
+		err := bug.Guard(func() error { return b.tool.Run(own, "", w, args("cat", "--", b.at(name))...) })()
 		return w.CloseWithError(err) // which is never an error
 	})
 	return r, nil

@@ -1,0 +1,76 @@
+package docker
+
+import (
+	"context"
+	"errors"
+	"io"
+
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/pkg/stdcopy"
+
+	"github.com/purser-backup/purser/discovery"
+	"github.com/purser-backup/purser/dumpers"
+)
+
+var _ dumpers.Servers = (*Runtime)(nil)
+
+// Serve implements dumpers.Servers. The container has no network but its own
+// loopback device, where the one-shots that join it reach the server.
+func (r *Runtime) Serve(ctx context.Context, s dumpers.Server, output io.Writer, use func(context.Context, discovery.Container) error) error {
+	random, err := r.client.random()
+	if err != nil {
+		return err
+	}
+	config := &container.Config{
+		Image: s.Image, Env: s.Env, Cmd: s.Command, Labels: r.labels(s.Service),
+		Healthcheck:  &container.HealthConfig{Test: []string{"NONE"}},
+		AttachStdout: true, AttachStderr: true,
+	}
+	host := &container.HostConfig{
+		NetworkMode:   "none",
+		RestartPolicy: container.RestartPolicy{Name: container.RestartPolicyDisabled},
+		LogConfig:     container.LogConfig{Type: "none"},
+		SecurityOpt:   []string{"no-new-privileges:true"},
+		Resources:     container.Resources{CPUShares: r.options.CPUShares},
+	}
+	id, err := r.createNamed(ctx, "purser-"+random, config, host)
+	if err != nil {
+		return err
+	}
+	remove := func() error {
+		own, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTime)
+		defer cancel()
+		return r.remove(own, id)
+	}
+	stream, err := r.client.api.ContainerAttach(ctx, id, container.AttachOptions{Stream: true, Stdout: true, Stderr: true})
+	if err != nil {
+		return errors.Join(callError("attach to container "+short(id), err), remove())
+	}
+	copied := make(chan struct{})
+	go func() {
+		defer close(copied)
+		// It is for messages only: what is lost of it is no failure.
+		_, _ = stdcopy.StdCopy(output, output, stream.Reader)
+	}()
+	err = r.use(ctx, id, s.Image, use)
+	// The Engine ends the stream of a container that is gone.
+	removed := remove()
+	if removed != nil {
+		stream.Close()
+	}
+	<-copied
+	stream.Close()
+	return errors.Join(err, removed)
+}
+
+// use starts a container and calls a function with it.
+func (r *Runtime) use(ctx context.Context, id, image string, use func(context.Context, discovery.Container) error) error {
+	if err := r.client.api.ContainerStart(ctx, id, container.StartOptions{}); err != nil {
+		return callError("start a container of image "+image, err)
+	}
+	found, err := r.client.inspect(ctx, id)
+	if err != nil {
+		return err
+	}
+	return use(ctx, found)
+}
