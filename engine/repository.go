@@ -155,27 +155,33 @@ func (r *Repository) setsAt(ctx context.Context, t time.Time) (sets, torn []Set,
 // fetch copies a stored object into an anonymous spool file, positioned at its
 // start, and returns it with its hashes.
 func (r *Repository) fetch(ctx context.Context, name object) (*os.File, *digests, error) {
+	d := newDigests()
+	f, err := r.fetchInto(ctx, name, d)
+	return f, d, err
+}
+
+// fetchInto is fetch with the digests that are wanted.
+func (r *Repository) fetchInto(ctx context.Context, name object, d *digests) (*os.File, error) {
 	src, err := r.store.Get(ctx, name.key)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil, &CorruptError{Object: name.String(), Err: errors.New("missing on the target")}
+		return nil, &CorruptError{Object: name.String(), Err: errors.New("missing on the target")}
 	}
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	defer src.Close()
 	f, err := r.spoolFile()
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	d := newDigests()
-	if _, err = io.Copy(io.MultiWriter(f, d), src); err == nil {
+	if _, err = io.CopyBuffer(io.MultiWriter(f, d), src, make([]byte, 256<<10)); err == nil {
 		_, err = f.Seek(0, io.SeekStart)
 	}
 	if err != nil {
 		f.Close()
-		return nil, nil, fmt.Errorf("fetch %s: %w", name, err)
+		return nil, fmt.Errorf("fetch %s: %w", name, err)
 	}
-	return f, d, nil
+	return f, nil
 }
 
 // spoolFile returns a file without a name: it vanishes with its last user,

@@ -28,6 +28,8 @@ type setReader struct {
 	header *format.Header // current entry, nil at the end
 	last   *format.Header
 
+	thorough bool // all hashes are checked, not only the strongest
+
 	// A restore that goes on over damage reports it here; nil ends at the first.
 	report *RestoreResult
 	gap    *gap   // what could not be read, until the next object after it
@@ -177,12 +179,17 @@ func (in *setReader) fetch(ctx context.Context, name object, record format.Volum
 		}
 		f.drop()
 	}
-	return in.repo.fetchVolume(ctx, name, record)
+	return in.repo.fetchVolume(ctx, name, record, in.thorough)
 }
 
-// fetchVolume fetches a volume and checks it against the manifest.
-func (r *Repository) fetchVolume(ctx context.Context, name object, record format.VolumeRecord) (*os.File, error) {
-	f, sums, err := r.fetch(ctx, name)
+// fetchVolume fetches a volume and checks it against the manifest: thorough with
+// all hashes there, else with SHA-256 alone where that is known.
+func (r *Repository) fetchVolume(ctx context.Context, name object, record format.VolumeRecord, thorough bool) (*os.File, error) {
+	sums := newDigests()
+	if !thorough && record.SHA256 != "" {
+		sums.sha1 = nil
+	}
+	f, err := r.fetchInto(ctx, name, sums)
 	if err != nil {
 		return nil, err
 	}
@@ -226,7 +233,7 @@ func (in *setReader) fetchNext(ctx context.Context) {
 	in.coming = f
 	go func() {
 		defer close(f.done)
-		f.file, f.err = in.repo.fetchVolume(ctx, name, record)
+		f.file, f.err = in.repo.fetchVolume(ctx, name, record, in.thorough)
 	}()
 }
 
@@ -236,7 +243,7 @@ func verify(name object, want format.VolumeRecord, got *digests) error {
 	if want.SHA1 == "" && want.SHA256 == "" {
 		return corrupt(name.String(), "the manifest has no hash for it")
 	}
-	if want.SHA1 != "" && want.SHA1 != sha1 || want.SHA256 != "" && want.SHA256 != sha256 {
+	if want.SHA1 != "" && got.sha1 != nil && want.SHA1 != sha1 || want.SHA256 != "" && want.SHA256 != sha256 {
 		return corrupt(name.String(), "its hash is not the one in the manifest")
 	}
 	return nil

@@ -101,7 +101,10 @@ func (w *setWriter) process(ctx context.Context, v *volume) error {
 	}
 	defer f.Close()
 	sums := newDigests()
-	if err := w.encode(ctx, v, io.MultiWriter(f, sums)); err != nil {
+	hashing := newAside(func(b []byte) { _, _ = sums.Write(b) }) // hashes don't fail
+	err = w.encode(ctx, v, io.MultiWriter(f, hashing))
+	hashing.wait()
+	if err != nil {
 		return err
 	}
 	if err := w.repo.store.Put(ctx, w.repo.opt.Prefixes.key(v.name), f, sums.size); err != nil {
