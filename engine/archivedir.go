@@ -131,7 +131,7 @@ func (r *Repository) cacheObject(ctx context.Context, c *codec, name object) err
 }
 
 func (r *Repository) cacheFrom(ctx context.Context, c *codec, one *place, name object) error {
-	f, _, err := r.fetchFrom(ctx, one, name)
+	f, err := r.fetchFrom(ctx, one, name, newStrongDigest())
 	if err != nil {
 		return err
 	}

@@ -180,7 +180,7 @@ func (w *setWriter) storeFile(ctx context.Context, e *Entry, op format.Op, sig *
 	}
 	defer f.Close()
 	digest := newDigester(&w.signature, e.Size)
-	defer digest.wait() // where finish isn't reached; it has no error then
+	defer digest.wait() // where finish isn't reached
 	in := &sourceReader{ctx: ctx, r: f}
 	var data io.Reader = io.TeeReader(in, digest)
 	if sig != nil {

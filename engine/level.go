@@ -294,7 +294,7 @@ func (r *Repository) copySet(ctx context.Context, codec *codec, lease *lease, to
 }
 
 func (r *Repository) copyObject(ctx context.Context, to *place, o object, records map[int]format.VolumeRecord) error {
-	f, d, err := r.fetchGood(ctx, o, func(d *digests) error {
+	f, d, err := r.fetchGood(ctx, o, newDigests, func(d *digests) error {
 		if record, known := records[o.Volume]; known && o.Kind == format.KindVolume {
 			return verify(o, record, d)
 		}

@@ -22,8 +22,8 @@ type aheadBlock struct {
 }
 
 const (
-	aheadSize   = 64 << 10
-	aheadBlocks = 3
+	aheadSize   = 128 << 10
+	aheadBlocks = 4
 )
 
 func newReadAhead(r io.Reader) *readAhead {

@@ -165,15 +165,17 @@ func (r *Repository) setsAt(ctx context.Context, t time.Time) (sets, torn []Set,
 // fetch copies a stored object into an anonymous spool file, positioned at its
 // start, and returns it with its hashes.
 func (r *Repository) fetch(ctx context.Context, name object) (*os.File, *digests, error) {
-	return r.fetchGood(ctx, name, nil)
+	return r.fetchGood(ctx, name, newDigests, func(*digests) error { return nil })
 }
 
-// fetchGood is fetch of the nearest copy that can be read and is what good says.
-func (r *Repository) fetchGood(ctx context.Context, name object, good func(*digests) error) (*os.File, *digests, error) {
+// fetchGood is fetch of the nearest copy that can be read and is what good says
+// of the hashes that are wanted.
+func (r *Repository) fetchGood(ctx context.Context, name object, wanted func() *digests, good func(*digests) error) (*os.File, *digests, error) {
 	var f *os.File
 	var d *digests
 	err := r.tryHolders(ctx, name, func(one *place) (err error) {
-		if f, d, err = r.fetchFrom(ctx, one, name); err == nil && good != nil {
+		d = wanted()
+		if f, err = r.fetchFrom(ctx, one, name, d); err == nil {
 			if err = good(d); err != nil {
 				f.Close()
 			}
@@ -222,28 +224,27 @@ func (r *Repository) tryHolders(ctx context.Context, name object, do func(*place
 	return failed
 }
 
-func (r *Repository) fetchFrom(ctx context.Context, one *place, name object) (*os.File, *digests, error) {
+func (r *Repository) fetchFrom(ctx context.Context, one *place, name object, d *digests) (*os.File, error) {
 	src, err := one.Store.Get(ctx, name.key)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil, &CorruptError{Object: name.String(), Err: errors.New("missing on the target")}
+		return nil, &CorruptError{Object: name.String(), Err: errors.New("missing on the target")}
 	}
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	defer src.Close()
 	f, err := r.spoolFile()
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	d := newDigests()
-	if _, err = io.Copy(io.MultiWriter(f, d), src); err == nil {
+	if _, err = io.CopyBuffer(io.MultiWriter(f, d), src, make([]byte, 256<<10)); err == nil {
 		_, err = f.Seek(0, io.SeekStart)
 	}
 	if err != nil {
 		f.Close()
-		return nil, nil, fmt.Errorf("fetch %s: %w", name, err)
+		return nil, fmt.Errorf("fetch %s: %w", name, err)
 	}
-	return f, d, nil
+	return f, nil
 }
 
 // spoolFile returns a file without a name: it vanishes with its last user,
@@ -293,7 +294,7 @@ func (r *Repository) fetchManifest(ctx context.Context, c *codec, name object) (
 	var b bytes.Buffer
 	err := r.tryHolders(ctx, name, func(one *place) error {
 		b.Reset()
-		f, _, err := r.fetchFrom(ctx, one, name)
+		f, err := r.fetchFrom(ctx, one, name, newStrongDigest())
 		if err != nil {
 			return err
 		}

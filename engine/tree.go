@@ -1,10 +1,8 @@
 package engine
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"maps"
 	"os"
@@ -260,75 +258,24 @@ func (t *tree) node(rel string, h *format.Header) error {
 	})
 }
 
-// file implements sink.
-func (t *tree) file(rel string, fill func(io.Writer) (*format.Header, error)) error {
-	if err := t.enter(rel, false); err != nil {
-		return err
-	}
-	dir, last, err := t.place(rel)
-	if err != nil {
-		return fmt.Errorf("restore %s: %w", t.name(rel), err)
-	}
-	name := last
-	if t.opt.Overwrite {
-		name = partName // what is there stays until the new file is whole
-		if err := dir.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("restore %s: %w", t.name(rel), err)
-		}
-	}
-	f, err := dir.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return fmt.Errorf("restore %s: %w", t.name(rel), err)
-	}
-	out := &sparseFile{f: f}
-	h, err := fill(out)
-	if err != nil {
-		// What is left under its name shall be good.
-		return errors.Join(err, f.Close(), dir.Remove(name))
-	}
-	err = errors.Join(out.finish(), f.Close())
-	if err == nil && name != last {
-		if err = t.clear(rel); err == nil {
-			err = dir.Rename(name, last)
-		}
-	}
-	if err != nil {
-		return fmt.Errorf("restore %s: %w", t.name(rel), err)
-	}
-	return t.complete(rel, h)
-}
-
-// partName is that of a file which is to replace another, until it is whole.
-const partName = ".purser-restore"
-
-// complete gives a file whose content is written its metadata. Where another
-// name of the same hard-linked file is there with the same content, it becomes
-// a link.
-func (t *tree) complete(rel string, h *format.Header) error {
-	if first, ok := t.links[h.LinkGroup]; ok && bytes.Equal(first.sha256, h.SHA256) {
-		err := t.root.Remove(t.at(rel))
-		if err == nil {
-			err = t.root.Link(t.at(first.rel), t.at(rel))
-		}
-		if err != nil {
-			return fmt.Errorf("restore hard link %s: %w", t.name(rel), err)
-		}
-		return nil
-	}
-	if h.LinkGroup != "" && h.SHA256 != nil {
-		t.links[h.LinkGroup] = linked{rel, h.SHA256}
-	}
-	return t.metadata(rel, h)
-}
-
 // metadata sets owner, extended attributes, permissions and time, in this
 // order: a change of owner clears the set-user-ID bit and capabilities, and an
 // access control list changes permissions.
 func (t *tree) metadata(rel string, h *format.Header) error {
-	if err := t.chown(rel, h); err != nil {
+	err := t.chown(rel, h, func(uid, gid int) error {
+		dir, name, err := t.place(rel)
+		if err != nil {
+			return err
+		}
+		return dir.Lchown(name, uid, gid)
+	})
+	if err != nil {
 		return err
 	}
-	if err := t.xattrs(rel, h); err != nil {
+	err = t.xattrs(rel, h, func(attr string, value []byte) error {
+		return t.inParent(rel, func(dir *os.File, name string) error { return unix.Lsetxattr(byName(dir, name), attr, value, 0) })
+	})
+	if err != nil {
 		return err
 	}
 	if h.Type != format.Symlink {
@@ -340,6 +287,10 @@ func (t *tree) metadata(rel string, h *format.Header) error {
 			return fmt.Errorf("restore mode of %s: %w", t.name(rel), err)
 		}
 	}
+	return t.setTime(rel, h)
+}
+
+func (t *tree) setTime(rel string, h *format.Header) error {
 	err := t.inParent(rel, func(dir *os.File, name string) error { return setTime(int(dir.Fd()), name, h.ModTime) })
 	if err != nil {
 		return fmt.Errorf("restore time of %s: %w", t.name(rel), err)
@@ -359,7 +310,7 @@ func setTime(fd int, name string, mtime time.Time) error {
 
 // chown gives the object to the account of its stored name, or else of its
 // stored number. Without the right to do so it warns once and goes on.
-func (t *tree) chown(rel string, h *format.Header) error {
+func (t *tree) chown(rel string, h *format.Header, set func(uid, gid int) error) error {
 	if t.opt.NoOwner {
 		return nil
 	}
@@ -368,10 +319,7 @@ func (t *tree) chown(rel string, h *format.Header) error {
 		uid = localID(t.ids.uids, h.User, h.UID, lookupUID)
 		gid = localID(t.ids.gids, h.Group, h.GID, lookupGID)
 	}
-	dir, name, err := t.place(rel)
-	if err == nil {
-		err = dir.Lchown(name, uid, gid)
-	}
+	err := set(uid, gid)
 	if errors.Is(err, fs.ErrPermission) {
 		t.warnOnce("owners", rel, err)
 		return nil
@@ -384,22 +332,20 @@ func (t *tree) chown(rel string, h *format.Header) error {
 
 // xattrs sets extended attributes. What this file system or this user can't
 // have is left out, with a warning.
-func (t *tree) xattrs(rel string, h *format.Header) error {
+func (t *tree) xattrs(rel string, h *format.Header, set func(attr string, value []byte) error) error {
 	if len(h.Xattrs) == 0 {
 		return nil
 	}
-	return t.inParent(rel, func(dir *os.File, name string) error {
-		for _, attr := range slices.Sorted(maps.Keys(h.Xattrs)) {
-			err := unix.Lsetxattr(byName(dir, name), attr, []byte(h.Xattrs[attr]), 0)
-			if ignorable(err) != nil {
-				return fmt.Errorf("restore attribute %s of %s: %w", attr, t.name(rel), err)
-			}
-			if err != nil {
-				t.warnOnce("extended attributes", rel, err)
-			}
+	for _, attr := range slices.Sorted(maps.Keys(h.Xattrs)) {
+		err := set(attr, []byte(h.Xattrs[attr]))
+		if ignorable(err) != nil {
+			return fmt.Errorf("restore attribute %s of %s: %w", attr, t.name(rel), err)
 		}
-		return nil
-	})
+		if err != nil {
+			t.warnOnce("extended attributes", rel, err)
+		}
+	}
+	return nil
 }
 
 // warnOnce tells of the first object that loses something.

@@ -119,7 +119,7 @@ func (v *verification) set(ctx context.Context, s *Set) error {
 	var last *format.Header
 	for _, record := range m.Volumes {
 		v.res.Objects++
-		in := &setReader{repo: v.repo, codec: v.codec, set: s, records: []format.VolumeRecord{record}, last: last}
+		in := &setReader{repo: v.repo, codec: v.codec, set: s, records: []format.VolumeRecord{record}, last: last, thorough: true}
 		err := in.drain(ctx)
 		last = in.last
 		if err == nil {

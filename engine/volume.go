@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -102,7 +103,9 @@ func (w *setWriter) process(ctx context.Context, v *volume) error {
 	}
 	defer f.Close()
 	sums := newDigests()
-	if err := w.encode(ctx, v, io.MultiWriter(f, sums)); err != nil {
+	hashing := newAside(func(b []byte) { _, _ = sums.Write(b) }) // hashes don't fail
+	err = w.encode(ctx, v, io.MultiWriter(f, hashing))
+	if err := cmp.Or(err, hashing.wait()); err != nil {
 		return err
 	}
 	if err := w.repo.store.Put(ctx, w.repo.opt.Prefixes.key(v.name), f, sums.size); err != nil {

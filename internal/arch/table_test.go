@@ -29,7 +29,7 @@ func table() []rule {
 		{pkg: "engine/internal/format"},
 		{pkg: "engine/internal/librsync"},
 		{pkg: "engine/internal/selection"},
-		{pkg: "engine/internal/pgp", code: []string{"engine/internal/deflate", "internal/secret"}},
+		{pkg: "engine/internal/pgp", code: []string{"engine/internal/deflate", "internal/bug", "internal/secret"}},
 		{pkg: "engine/storage", code: []string{"engine/storage/driver", "engine/storage/internal/*", "internal/secret"},
 			tests: []string{"engine/storage/driver/drivertest", "engine/storage/servertest"}},
 		{pkg: "engine/storage/driver"},

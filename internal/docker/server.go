@@ -10,6 +10,7 @@ import (
 
 	"github.com/purser-backup/purser/discovery"
 	"github.com/purser-backup/purser/dumpers"
+	"github.com/purser-backup/purser/internal/bug"
 )
 
 var _ dumpers.Servers = (*Runtime)(nil)
@@ -50,7 +51,10 @@ func (r *Runtime) Serve(ctx context.Context, s dumpers.Server, output io.Writer,
 	go func() {
 		defer close(copied)
 		// It is for messages only: what is lost of it is no failure.
-		_, _ = stdcopy.StdCopy(output, output, stream.Reader)
+		_ = bug.Guard(func() error {
+			_, err := stdcopy.StdCopy(output, output, stream.Reader)
+			return err
+		})()
 	}()
 	err = r.use(ctx, id, s.Image, use)
 	// The Engine ends the stream of a container that is gone.

@@ -3,4 +3,6 @@
 // into blocks, each compressed with what stands before it as its dictionary;
 // what would not become smaller is stored as it is. The result is one ordinary deflate stream (RFC
 // 1951), since each block but the last ends at a byte, with an empty stored one.
+//
+// A Reader decompresses any such stream, in one goroutine.
 package deflate

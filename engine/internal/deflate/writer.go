@@ -5,8 +5,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash"
-	"hash/adler32"
 	"hash/crc32"
 	"io"
 	"sync"
@@ -38,7 +36,7 @@ func NewPool(workers int) *Pool { return &Pool{workers: max(workers, 1)} }
 type Writer struct {
 	w       io.Writer
 	pool    *Pool
-	sum     hash.Hash32
+	sum     uint32 // of the plain bytes: CRC-32 or Adler-32
 	gzip    bool
 	size    uint32 // of the plain bytes, modulo 2^32
 	cur     *block
@@ -52,13 +50,13 @@ type Writer struct {
 func (p *Pool) NewZlib(w io.Writer) (*Writer, error) {
 	// 32 KiB window; the fastest level; the checksum of these bits.
 	_, err := w.Write([]byte{0x78, 0x01})
-	return &Writer{w: w, pool: p, sum: adler32.New()}, err
+	return &Writer{w: w, pool: p, sum: 1}, err
 }
 
 // NewGzip returns a Writer of a gzip file to w, without name and time.
 func (p *Pool) NewGzip(w io.Writer) (*Writer, error) {
 	_, err := w.Write([]byte{0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 4, 0xff})
-	return &Writer{w: w, pool: p, sum: crc32.NewIEEE(), gzip: true}, err
+	return &Writer{w: w, pool: p, gzip: true}, err
 }
 
 // Write adds plain bytes. An error of the underlying writer may come later than
@@ -90,7 +88,11 @@ func (z *Writer) start() error {
 	b := z.cur
 	z.cur = nil
 	plain := b.in[b.known:]
-	_, _ = z.sum.Write(plain) // a hash returns no error
+	if z.gzip {
+		z.sum = crc32.Update(z.sum, crc32.IEEETable, plain)
+	} else {
+		z.sum = adler(z.sum, plain)
+	}
 	z.size += uint32(len(plain))
 	z.tailLen = copy(z.tail[:], b.in[max(len(b.in)-window, 0):])
 	go func() { b.done <- bug.Guard(b.compress)() }()
@@ -131,10 +133,10 @@ func (z *Writer) Close() error {
 	}
 	end := []byte{1, 0, 0, 0xff, 0xff} // a last block, stored and empty
 	if z.gzip {
-		end = binary.LittleEndian.AppendUint32(end, z.sum.Sum32())
+		end = binary.LittleEndian.AppendUint32(end, z.sum)
 		end = binary.LittleEndian.AppendUint32(end, z.size)
 	} else {
-		end = binary.BigEndian.AppendUint32(end, z.sum.Sum32())
+		end = binary.BigEndian.AppendUint32(end, z.sum)
 	}
 	_, err := z.w.Write(end)
 	return err

@@ -73,6 +73,9 @@ func (p Params) strong(block []byte) [maxStrongLen]byte {
 	return sum
 }
 
+// pairs reports whether the strong sums of two blocks can be computed together.
+func (p Params) pairs() bool { return p.Magic == MagicMD4 || p.Magic == MagicRabinKarpMD4 }
+
 // weak computes the weak sum of a block.
 func (p Params) weak(block []byte) uint32 {
 	if p.rabinKarp() {

@@ -12,26 +12,30 @@ const md4Size = 16
 // held, and it takes most of the time that a signature or a delta needs: hence this
 // one, which is faster than the package of x/crypto, frozen and deprecated as it is.
 func md4Sum(p []byte) [md4Size]byte {
-	h := [4]uint32{0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476}
+	h := md4Start()
 	whole := len(p) &^ 63
 	md4Blocks(&h, p[:whole])
+	var sum [md4Size]byte
+	md4End(&h, p[whole:], len(p), &sum)
+	return sum
+}
 
-	// The rest, a one bit, zeros, the length in bits.
+func md4Start() [4]uint32 { return [4]uint32{0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476} }
+
+// md4End adds the rest of size bytes, a one bit, zeros and the length in bits.
+func md4End(h *[4]uint32, rest []byte, size int, sum *[md4Size]byte) {
 	var tail [128]byte
-	n := copy(tail[:], p[whole:])
+	n := copy(tail[:], rest)
 	tail[n] = 0x80
 	end := 64
 	if n >= 56 {
 		end = 128
 	}
-	binary.LittleEndian.PutUint64(tail[end-8:], uint64(len(p))<<3)
-	md4Blocks(&h, tail[:end])
-
-	var sum [md4Size]byte
+	binary.LittleEndian.PutUint64(tail[end-8:], uint64(size)<<3)
+	md4Blocks(h, tail[:end])
 	for i, x := range h {
 		binary.LittleEndian.PutUint32(sum[4*i:], x)
 	}
-	return sum
 }
 
 // md4Blocks adds blocks of 64 bytes. Its length is the three rounds of RFC 1320,

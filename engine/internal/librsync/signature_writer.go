@@ -49,6 +49,13 @@ func (s *SignatureWriter) Write(p []byte) (int, error) {
 			s.block = s.block[:0]
 		}
 	}
+	for s.params.pairs() && len(p)/2 >= s.params.BlockLen {
+		a, b := p[:s.params.BlockLen], p[s.params.BlockLen:2*s.params.BlockLen]
+		sums := md4Pair(a, b)
+		s.put(s.params.weak(a), sums[0][:])
+		s.put(s.params.weak(b), sums[1][:])
+		p = p[2*s.params.BlockLen:]
+	}
 	for len(p) >= s.params.BlockLen {
 		s.add(p[:s.params.BlockLen])
 		p = p[s.params.BlockLen:]
@@ -63,8 +70,12 @@ func (s *SignatureWriter) Write(p []byte) (int, error) {
 
 // add writes the sums of one block.
 func (s *SignatureWriter) add(block []byte) {
-	s.out = binary.BigEndian.AppendUint32(s.out, s.params.weak(block))
 	strong := s.params.strong(block)
+	s.put(s.params.weak(block), strong[:])
+}
+
+func (s *SignatureWriter) put(weak uint32, strong []byte) {
+	s.out = binary.BigEndian.AppendUint32(s.out, weak)
 	s.out = append(s.out, strong[:s.params.StrongLen]...)
 	if len(s.out) >= signatureChunk {
 		s.flush()

@@ -237,7 +237,8 @@ func (d *Decryptor) sessionKey(body []byte) (id byte, key []byte, name string, o
 	if err != nil {
 		return 0, nil, "", false
 	}
-	cfbDecrypter(block).XORKeyStream(sealed, sealed)
+	n := block.BlockSize()
+	decryptCFB(block, make([]byte, n), sealed, make([]byte, len(sealed)+n))
 	return sealed[0], sealed[1:], name, true
 }
 

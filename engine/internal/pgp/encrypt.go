@@ -220,7 +220,7 @@ func (k *phraseKey) writeESK(w io.Writer, session []byte) error {
 	}
 	body := append([]byte{4, cipherAES256}, k.params()...)
 	sealed := append([]byte{cipherAES256}, session...)
-	cfbEncrypter(block).XORKeyStream(sealed, sealed)
+	newCFBEncrypter(block).encrypt(sealed)
 	body = append(body, sealed...)
 	_, err = w.Write(append([]byte{0xc0 | tagSymmetricESK, byte(len(body))}, body...))
 	return err

@@ -2,86 +2,12 @@ package pgp
 
 import (
 	"bufio"
-	"bytes"
-	"crypto/cipher"
-	"crypto/sha1"
-	"crypto/subtle"
-	"hash"
 	"io"
 
 	"github.com/ProtonMail/go-crypto/openpgp/packet"
 )
 
-// protectedReader decrypts and, at the end, checks the modification detection
-// code (RFC 4880, 5.13).
-type protectedReader struct {
-	in     io.Reader
-	stream cipher.Stream
-	hash   hash.Hash
-	space  []byte
-	buf    []byte // decrypted, within space; the last mdcLen bytes may be the code
-	err    error
-}
-
-const (
-	mdcLen  = 2 + sha1.Size
-	readLen = 32 << 10
-)
-
-// newProtectedReader returns nil if the repeated bytes of the prefix show that
-// the key is another one. prefix may hold more than the cipher's prefix; the
-// rest is content.
-func newProtectedReader(block cipher.Block, prefix []byte, content io.Reader) *protectedReader {
-	p := &protectedReader{in: content, stream: cfbDecrypter(block), hash: sha1.New(), space: make([]byte, readLen)}
-	plain := p.space[:copy(p.space, prefix)]
-	p.stream.XORKeyStream(plain, plain)
-	n := block.BlockSize()
-	if !bytes.Equal(plain[n-2:n], plain[n:n+2]) {
-		return nil
-	}
-	p.hash.Write(plain[:n+2])
-	p.buf = plain[n+2:]
-	return p
-}
-
-func (p *protectedReader) Read(b []byte) (int, error) {
-	for len(p.buf) <= mdcLen && p.err == nil {
-		p.fill()
-	}
-	if len(p.buf) <= mdcLen {
-		return 0, p.err
-	}
-	n := copy(b, p.buf[:len(p.buf)-mdcLen])
-	p.hash.Write(p.buf[:n])
-	p.buf = p.buf[n:]
-	return n, nil
-}
-
-func (p *protectedReader) fill() {
-	at := copy(p.space, p.buf)
-	n, err := io.ReadFull(p.in, p.space[at:])
-	p.buf = p.space[:at+n]
-	p.stream.XORKeyStream(p.buf[at:], p.buf[at:])
-	switch {
-	case err == nil:
-	case err == io.EOF || err == io.ErrUnexpectedEOF && n > 0:
-		p.err = io.EOF // verify tells whether it came too early
-	default:
-		p.err = corrupt("read encrypted packet: %w", err)
-	}
-}
-
-// verify checks the code, after everything was read.
-func (p *protectedReader) verify() error {
-	if p.err != io.EOF || len(p.buf) != mdcLen {
-		return corrupt("cut short")
-	}
-	p.hash.Write(p.buf[:2])
-	if p.buf[0] != 0xc0|tagMDC || p.buf[1] != sha1.Size || subtle.ConstantTimeCompare(p.hash.Sum(nil), p.buf[2:]) != 1 {
-		return corrupt("modification detection code doesn't fit")
-	}
-	return nil
-}
+const readLen = 32 << 10
 
 // messageReader yields the literal data of a message.
 type messageReader struct {

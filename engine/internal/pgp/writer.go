@@ -2,7 +2,6 @@ package pgp
 
 import (
 	"crypto/aes"
-	"crypto/cipher"
 	"crypto/sha1"
 	"encoding/binary"
 	"errors"
@@ -10,15 +9,6 @@ import (
 	"hash"
 	"io"
 )
-
-// cfbEncrypter is CFB with a zero start, as OpenPGP has it.
-func cfbEncrypter(b cipher.Block) cipher.Stream {
-	return cipher.NewCFBEncrypter(b, make([]byte, b.BlockSize()))
-}
-
-func cfbDecrypter(b cipher.Block) cipher.Stream {
-	return cipher.NewCFBDecrypter(b, make([]byte, b.BlockSize()))
-}
 
 // messageWriter closes the layers of a message from the inside out.
 type messageWriter struct {
@@ -38,7 +28,7 @@ func (m *messageWriter) Close() error {
 // protectedWriter encrypts and authenticates (RFC 4880, 5.13).
 type protectedWriter struct {
 	out    *packetWriter
-	stream cipher.Stream
+	cipher *cfbEncrypter
 	hash   hash.Hash
 	buf    []byte
 }
@@ -48,7 +38,7 @@ func newProtectedWriter(out *packetWriter, key []byte, rand io.Reader) (*protect
 	if err != nil {
 		return nil, err
 	}
-	p := &protectedWriter{out: out, stream: cfbEncrypter(block), hash: sha1.New()}
+	p := &protectedWriter{out: out, cipher: newCFBEncrypter(block), hash: sha1.New(), buf: make([]byte, 0, pieceLen)}
 	prefix := make([]byte, aes.BlockSize+2)
 	if _, err := io.ReadFull(rand, prefix[:aes.BlockSize]); err != nil {
 		return nil, fmt.Errorf("draw prefix: %w", err)
@@ -62,19 +52,34 @@ func newProtectedWriter(out *packetWriter, key []byte, rand io.Reader) (*protect
 }
 
 func (p *protectedWriter) Write(b []byte) (int, error) {
-	p.hash.Write(b)
-	p.buf = append(p.buf[:0], b...)
-	p.stream.XORKeyStream(p.buf, p.buf)
-	return p.out.Write(p.buf)
+	n := len(b)
+	for len(b) > 0 {
+		k := min(len(b), pieceLen-len(p.buf))
+		p.buf = append(p.buf, b[:k]...)
+		b = b[k:]
+		if len(p.buf) == pieceLen {
+			p.hash.Write(p.buf)
+			if err := p.flush(); err != nil {
+				return 0, err
+			}
+		}
+	}
+	return n, nil
+}
+
+func (p *protectedWriter) flush() error {
+	p.cipher.encrypt(p.buf)
+	_, err := p.out.Write(p.buf)
+	p.buf = p.buf[:0]
+	return err
 }
 
 // Close writes the modification detection code.
 func (p *protectedWriter) Close() error {
-	mdc := []byte{0xc0 | tagMDC, sha1.Size}
-	p.hash.Write(mdc)
-	mdc = p.hash.Sum(mdc)
-	p.stream.XORKeyStream(mdc, mdc)
-	if _, err := p.out.Write(mdc); err != nil {
+	p.buf = append(p.buf, 0xc0|tagMDC, sha1.Size)
+	p.hash.Write(p.buf)
+	p.buf = p.hash.Sum(p.buf)
+	if err := p.flush(); err != nil {
 		return err
 	}
 	return p.out.Close()
