@@ -32,7 +32,7 @@ func (p place) url() string { return storage.Redact(p.opt.Config.URL.Reveal()) }
 // ProfileRecord is what is known of a profile.
 type ProfileRecord struct {
 	Name       string    `json:"name"`
-	LastTried  time.Time `json:"last_tried,omitzero"` // start of the last run of all in which it was due
+	LastServed time.Time `json:"last_served,omitzero"` // start of the last run of all that backed it up, or left it to the next
 	LastBackup *Backup   `json:"last_backup"`
 	Kept       *api.Kept `json:"kept"`
 }
@@ -64,11 +64,10 @@ func (h *history) noteKept(profile string, k *api.Kept) {
 	}
 }
 
-// isProfileDue reports whether the schedule of a profile has come due since the
-// last run that it was due in. As often as runs are made, a profile that has had
-// its turn is left alone.
+// isProfileDue reports whether the schedule of a profile has come due since it
+// was served. As often as runs are made, one that has had its turn is left alone.
 func (h *history) isProfileDue(p config.Profile, now time.Time) bool {
-	last := h.profile(p.Name).LastTried
+	last := h.profile(p.Name).LastServed
 	if last.IsZero() {
 		return true
 	}
@@ -143,13 +142,12 @@ func (r *run) backupProfiles(ctx context.Context, profiles []config.Profile, ful
 func (r *run) backupProfile(ctx context.Context, p config.Profile, full bool, then after) error {
 	at := r.opt.at(p)
 	r.log.Info("profile", "profile", p.Name, "schedule", p.CronSchedule)
-	if !slices.Contains(r.tried, p.Name) {
-		r.tried = append(r.tried, p.Name)
-	}
 	r.record.Backup, r.record.Prune, r.record.Kept = nil, nil, nil
 	err := r.backupTo(ctx, at, full, then)
 	one := ProfileRun{Profile: p.Name, Target: at.url(), Backup: r.record.Backup, Prune: r.record.Prune, Kept: r.record.Kept}
-	if err != nil && !errors.Is(err, errTimeUp) {
+	if err == nil {
+		r.served = append(r.served, p.Name)
+	} else if !errors.Is(err, errTimeUp) {
 		one.Error = r.cfg.Scrub(oneLine(err))
 	}
 	r.record.Profiles = append(r.record.Profiles, one)
@@ -188,9 +186,7 @@ func (r *run) leaveProfiles(profiles []config.Profile, cause error) error {
 	r.jobs.Profiles = nil
 	for _, p := range profiles {
 		r.jobs.Profiles = append(r.jobs.Profiles, p.Name)
-		if !slices.Contains(r.tried, p.Name) {
-			r.tried = append(r.tried, p.Name)
-		}
+		r.served = append(r.served, p.Name)
 	}
 	if err := r.state.saveJobs(r.jobs); err != nil {
 		return err
@@ -281,14 +277,11 @@ func (j *jobs) stored(profile string) bool {
 	return true
 }
 
-// noteTried remembers that the profiles of this run have had their turn. Those
-// of an interrupted run stay due.
-func (r *run) noteTried() {
-	if r.record.Result == Interrupted {
-		return
-	}
-	for _, name := range r.tried {
-		r.history.profile(name).LastTried = r.record.Started
+// noteServed remembers that profiles have had their turn. One that failed stays
+// due: the next run tries it again, whatever that is for.
+func (r *run) noteServed() {
+	for _, name := range r.served {
+		r.history.profile(name).LastServed = r.record.Started
 	}
 }
 

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -11,6 +12,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/purser-backup/purser/engine/storage"
+	"github.com/purser-backup/purser/engine/storage/driver/drivertest"
 	"github.com/purser-backup/purser/internal/config"
 	"github.com/purser-backup/purser/internal/schedule"
 )
@@ -147,9 +150,9 @@ func TestYoungProfiles(t *testing.T) {
 			}
 			return moment
 		}
-		h := &history{Profiles: []ProfileRecord{{Name: "other", LastTried: at("05-15T02:55:00")}}}
+		h := &history{Profiles: []ProfileRecord{{Name: "other", LastServed: at("05-15T02:55:00")}}}
 		if c.last != "" {
-			h.profile(c.profile).LastTried = at(c.last)
+			h.profile(c.profile).LastServed = at(c.last)
 		}
 		p, _ := cfg.Find(c.profile)
 		if got := h.isProfileDue(p, at(c.now)); got != c.due {
@@ -206,6 +209,75 @@ func TestProfileThatFails(t *testing.T) {
 	lines := strings.Join(record.Lines(), "\n")
 	if !strings.Contains(lines, "error: profile first: ") || !strings.Contains(lines, "profile second: ") || strings.Contains(lines, "kept: ") {
 		t.Errorf("the report:\n%s", lines)
+	}
+}
+
+// E6, T13: a profile that has failed stays due, one that was backed up waits for
+// its next turn.
+func TestFailedProfileStaysDue(t *testing.T) {
+	b := newBench(t, "BACKUP_PROFILES=[often]\nschedule: 0 0 * * * *\n[weekly]\nschedule: wednesday, 0000")
+	b.must(t, os.MkdirAll(filepath.Join(b.root, "target"), 0o755))
+	b.write(t, "target/weekly", "in the way")
+	b.clock = time.Date(2026, 5, 20, 0, 0, 0, 0, time.UTC) // a Wednesday
+	for n, want := range []string{"often weekly failed", "often weekly failed", "often weekly", "often"} {
+		if n == 2 {
+			b.must(t, os.Remove(filepath.Join(b.root, "target", "weekly")))
+		}
+		if got := b.due(t, RunOptions{Trigger: BySchedule}); got != want {
+			t.Errorf("run %d: %q, want %q", n, got, want)
+		}
+		b.clock = b.clock.Truncate(time.Hour).Add(time.Hour)
+	}
+}
+
+// E13, B5: what an increment builds on. Each profile has a full set of its own.
+func TestIncrementBaseOfProfiles(t *testing.T) {
+	b := newBench(t, "BACKUP_PROFILES=[hourly]\nschedule: 0 0 * * * *\n[daily]\nschedule: 0 0 0 * * *")
+	b.clock = time.Date(2026, 5, 20, 0, 0, 0, 0, time.UTC)
+	first := b.run(t, Complete)
+	if first.Profiles[0].Backup.Kind != "full" || first.Profiles[1].Backup.Kind != "full" {
+		t.Errorf("the first run: %+v", first.Profiles)
+	}
+	at := func(hour, minute int) time.Time { return time.Date(2026, 5, 20, hour, minute, 0, 0, time.UTC) }
+	for _, p := range b.cfg.Profiles {
+		if b.history(t).isProfileDue(p, at(0, 10)) {
+			t.Errorf("%s is due after ten minutes", p.Name)
+		}
+	}
+	hourly := b.inProfile(t, "hourly")
+	step := func(hour int, wrap func(*storage.Store) *storage.Store) (*Backup, error) {
+		b.clock = at(hour, 0)
+		b.write(t, "source/volumes.txt", strings.Repeat("x", hour))
+		b.opt.wrap = wrap
+		record, err := b.Run(t.Context(), RunOptions{Trigger: BySchedule})
+		if len(record.Profiles) != 1 || record.Profiles[0].Profile != "hourly" {
+			t.Errorf("at %d hours: %+v", hour, record.Profiles)
+		}
+		return record.Backup, err
+	}
+	lost := drivertest.Fault{Verb: drivertest.Put, Call: 1, Mode: drivertest.Before, Err: errors.New("connection lost"), Down: true}
+	_, err := step(1, func(s *storage.Store) *storage.Store {
+		return storage.New(drivertest.NewFaulty(s, lost), hourly.cfg.URL.Reveal(), storage.Options{Retries: -1})
+	})
+	if err == nil || !strings.Contains(err.Error(), "connection lost") {
+		t.Errorf("the transfer that fails: %v", err)
+	}
+	second, err := step(2, nil)
+	b.must(t, err)
+	c, err := collect(t.Context(), hourly.opt)
+	b.must(t, err)
+	if sets := c.Chains[0].Sets; second.Kind != "incremental" || len(sets) != 2 || !sets[1].Start.Equal(first.Profiles[0].Backup.Time) {
+		t.Errorf("after the failure: %+v, sets %+v", second, sets)
+	}
+	// What it would build on is gone from the target.
+	gone, err := filepath.Glob(filepath.Join(b.root, "target", "hourly", "duplicity-full.*.manifest"))
+	if err != nil || len(gone) != 1 {
+		t.Fatalf("manifests: %q, %v", gone, err)
+	}
+	b.must(t, os.Remove(gone[0]))
+	third, err := step(3, nil)
+	if err != nil || third.Kind != "full" {
+		t.Errorf("without its base: %+v, %v", third, err)
 	}
 }
 
@@ -338,8 +410,8 @@ func TestCheckOfProfiles(t *testing.T) {
 		{0, 30*time.Hour + time.Second, []string{"profile daily: its last backup is of 2026-05-18T17:59:59Z"}},
 	} {
 		h := history{LastBackup: &Backup{Ended: start}, Profiles: []ProfileRecord{
-			{Name: "hourly", LastTried: start, LastBackup: &Backup{Ended: start.Add(-c.hourly)}},
-			{Name: "daily", LastTried: start, LastBackup: &Backup{Ended: start.Add(-c.daily)}},
+			{Name: "hourly", LastServed: start, LastBackup: &Backup{Ended: start.Add(-c.hourly)}},
+			{Name: "daily", LastServed: start, LastBackup: &Backup{Ended: start.Add(-c.daily)}},
 		}}
 		if err := s.saveHistory(h); err != nil {
 			t.Fatal(err)

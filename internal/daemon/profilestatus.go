@@ -25,8 +25,8 @@ func profiles(cfg *config.Config, h *history, alive bool, now time.Time) []Profi
 		if alive {
 			one.Next = now
 		}
-		if alive && !known.LastTried.IsZero() {
-			one.Next = p.Schedule.Next(earlier(known.LastTried, now).In(now.Location()))
+		if alive && !known.LastServed.IsZero() {
+			one.Next = p.Schedule.Next(earlier(known.LastServed, now).In(now.Location()))
 		}
 		list = append(list, one)
 	}

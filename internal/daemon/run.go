@@ -49,7 +49,7 @@ type run struct {
 	lock    *fileLock
 	missing []error  // what the run survived
 	seen    bool     // the services were discovered
-	tried   []string // profiles
+	served  []string // profiles that have had their turn
 	// leftovers is the journal of a run that died, as long as the containers
 	// that it left have not been removed.
 	leftovers *journal
@@ -343,7 +343,7 @@ func (r *run) end(ctx context.Context, err error) (*Run, error) {
 	}
 	if !r.record.Partial {
 		r.history.LastWhole = r.record.Started
-		r.noteTried()
+		r.noteServed()
 	}
 	if r.record.Result == Complete && !r.record.Partial {
 		r.history.LastComplete = &r.record
