@@ -27,6 +27,10 @@ func TestProfilesAreReadTogether(t *testing.T) {
 	b.expect("profile hourly:\n"+hourly, "sets", "--profile", "hourly")
 	fresh := newBench(t, "BACKUP_DUPLICITY_URL=file://"+filepath.Join(b.root, "target", "hourly"))
 	fresh.expect(hourly, "sets")
+	old := newBench(t, "BACKUP_DUPLICITY_URL=file://"+filepath.Join(b.root, "target"), "PASSPHRASE=open sesame")
+	old.write("source/a", "before\n")
+	old.good("backup", "--full")
+	b.expect("profile daily:\n"+head+"profile hourly:\n"+hourly+"without a profile:\n"+head, "sets")
 	var sets struct {
 		URL    string
 		Chains []struct {
@@ -35,7 +39,7 @@ func TestProfilesAreReadTogether(t *testing.T) {
 		}
 	}
 	decode(t, b.good("sets", "--output", "json"), &sets)
-	if len(sets.Chains) != 2 || sets.Chains[0].Profile != "daily" || sets.Chains[1].Sets[1].Profile != "hourly" || !strings.HasSuffix(sets.URL, "/target/") {
+	if len(sets.Chains) != 3 || sets.Chains[0].Profile != "daily" || sets.Chains[1].Sets[1].Profile != "hourly" || !strings.HasSuffix(sets.URL, "/target/") {
 		t.Errorf("sets: %+v", sets)
 	}
 	b.expect("profile daily:\nverified 3 objects in 1 set (SIZE): all good\nprofile hourly:\nverified 6 objects in 2 sets (SIZE): all good\n", "verify")

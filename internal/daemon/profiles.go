@@ -314,16 +314,26 @@ func (o Options) Profiles() []Options {
 	return list
 }
 
+// Whole gives the options for what the target itself holds: all of it without
+// profiles, and with them what was there before.
+func (o Options) Whole() Options {
+	plain := *o.Config
+	plain.Profiles = nil
+	o.Config = &plain
+	return o
+}
+
 // Nearest gives the options for the profile that holds the newest backup at or
-// before t, or of all if t is zero. Without profiles these are the ones given.
+// before t, or of all if t is zero. What the target held before it had profiles
+// counts too. Without profiles these are the options given.
 func Nearest(ctx context.Context, o Options, t time.Time) (Options, error) {
+	if len(o.Config.Profiles) == 0 {
+		return o, nil
+	}
 	all := o.Profiles()
 	var best time.Time
 	found := all[0]
-	for _, one := range all {
-		if len(all) == 1 {
-			break
-		}
+	for _, one := range append(all, o.Whole()) {
 		c, err := collect(ctx, one)
 		if err != nil {
 			return o, err

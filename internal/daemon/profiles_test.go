@@ -360,6 +360,18 @@ func TestNearestProfile(t *testing.T) {
 	if o, err := Nearest(t.Context(), b.opt, time.Time{}); err != nil || o.Config.Profile != "often" {
 		t.Errorf("the newest of all: %s, %v", o.Config.Profile, err)
 	}
+	// What was there before there were profiles.
+	old := b.opt.Whole()
+	b.must(t, os.RemoveAll(filepath.Join(b.root, "target", "often")))
+	b.clock = day.Add(10 * time.Hour)
+	_, err := (&bench{Daemon: func() *Daemon { d := *b.Daemon; d.opt, d.cfg = old, old.Config; return &d }()}).Backup(t.Context(), false, "")
+	b.must(t, err)
+	for hours, want := range map[int]string{9: "daily", 10: "", 100: ""} {
+		o, err := Nearest(t.Context(), b.opt, day.Add(time.Duration(hours)*time.Hour+30*time.Minute))
+		if err != nil || o.Config.Profile != want || len(o.Config.Profiles) > 0 {
+			t.Errorf("at %d hours: %q, %v, want %q", hours, o.Config.Profile, err, want)
+		}
+	}
 	plain := newBench(t)
 	if o, err := Nearest(t.Context(), plain.opt, time.Time{}); err != nil || o.Config != plain.cfg {
 		t.Errorf("without profiles: %+v, %v", o.Config, err)
