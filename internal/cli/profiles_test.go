@@ -101,6 +101,14 @@ func TestTargetTellsOfItsProfiles(t *testing.T) {
 	b.good("run")
 	b.write("source/a", "two\n")
 	b.good("run", "--profile", "hourly")
+	if got := b.good("run", "--due"); !strings.HasPrefix(got, "no run: nothing is due before 20") {
+		t.Errorf("run --due: %s", got)
+	}
+	var skipped struct{ Result, Why string }
+	decode(t, b.good("run", "--due", "--profile", "daily", "--output", "json"), &skipped)
+	if skipped.Result != "skipped" || !strings.HasPrefix(skipped.Why, "nothing is due before ") {
+		t.Errorf("run --due: %+v", skipped)
+	}
 	fresh := newBench(t, "BACKUP_DUPLICITY_URL=file://"+filepath.Join(b.root, "target"), "PASSPHRASE=open sesame")
 	for profile, want := range map[string]string{"": "two\n", "daily": "one\n"} {
 		out := filepath.Join(t.TempDir(), "restored")

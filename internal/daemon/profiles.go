@@ -67,11 +67,7 @@ func (h *history) noteKept(profile string, k *api.Kept) {
 // isProfileDue reports whether the schedule of a profile has come due since it
 // was served. As often as runs are made, one that has had its turn is left alone.
 func (h *history) isProfileDue(p config.Profile, now time.Time) bool {
-	last := h.profile(p.Name).LastServed
-	if last.IsZero() {
-		return true
-	}
-	next := p.Schedule.Next(earlier(last, now).In(now.Location()))
+	next := h.nextOf(p, now)
 	return !next.IsZero() && !next.After(now)
 }
 
@@ -87,7 +83,7 @@ func (r *run) dueProfiles() []config.Profile {
 			if p.Name == r.options.Profile {
 				return []config.Profile{p}
 			}
-		case r.options.Trigger == ByCommand, slices.Contains(r.jobs.Profiles, p.Name), !r.options.Partial && r.history.isProfileDue(p, now):
+		case r.options.wantsAll(), slices.Contains(r.jobs.Profiles, p.Name), !r.options.Partial && r.history.isProfileDue(p, now):
 			due = append(due, p)
 		}
 	}

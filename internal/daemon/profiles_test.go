@@ -38,15 +38,20 @@ func (b *bench) due(t *testing.T, o RunOptions) string {
 	if record == nil {
 		t.Fatalf("no run: %v", err)
 	}
-	var names []string
+	return names(record)
+}
+
+// names tells which profiles a run has served.
+func names(record *Run) string {
+	var list []string
 	for _, p := range record.Profiles {
 		name := p.Profile
 		if p.Error != "" {
 			name += " failed"
 		}
-		names = append(names, name)
+		list = append(list, name)
 	}
-	return strings.Join(names, " ")
+	return strings.Join(list, " ")
 }
 
 // B2, B6, T23: three days of hourly;4 and daily;2 with a run whenever a schedule
