@@ -75,15 +75,13 @@ func (h *history) isProfileDue(p config.Profile, now time.Time) bool {
 // the last run has left. In a partial run, or where none is due since the clock
 // was set, it is the one that comes most often.
 func (r *run) dueProfiles() []config.Profile {
+	if p, ok := r.cfg.Find(r.options.Profile); ok {
+		return []config.Profile{p}
+	}
 	now := r.record.Started.In(r.now().Location())
 	var due []config.Profile
 	for _, p := range r.cfg.Profiles {
-		switch {
-		case r.options.Profile != "":
-			if p.Name == r.options.Profile {
-				return []config.Profile{p}
-			}
-		case r.options.wantsAll(), slices.Contains(r.jobs.Profiles, p.Name), !r.options.Partial && r.history.isProfileDue(p, now):
+		if r.options.wantsAll() || slices.Contains(r.jobs.Profiles, p.Name) || !r.options.Partial && r.history.isProfileDue(p, now) {
 			due = append(due, p)
 		}
 	}
@@ -113,12 +111,14 @@ func (r *run) backupProfiles(ctx context.Context, profiles []config.Profile, ful
 		if i > 0 && r.timeUp() {
 			r.overdue("the backup of the profile "+p.Name, "the next run makes it")
 			r.jobs.Backup = false // it has not begun
-			return r.leaveProfiles(profiles[i:], errTimeUp)
+			r.survive(failed...)
+			return r.leaveProfiles(profiles[i:])
 		}
 		err := r.backupProfile(ctx, p, full, then)
 		switch {
 		case errors.Is(err, errTimeUp):
-			return r.leaveProfiles(profiles[i:], err)
+			r.survive(failed...)
+			return r.leaveProfiles(profiles[i:])
 		case ctx.Err() != nil:
 			return err
 		case err != nil:
@@ -128,10 +128,15 @@ func (r *run) backupProfiles(ctx context.Context, profiles []config.Profile, ful
 	if len(failed) == len(profiles) {
 		return join(failed...)
 	}
-	for _, err := range failed {
+	r.survive(failed...)
+	return nil
+}
+
+// survive makes the run incomplete by what it goes on after.
+func (r *run) survive(errs ...error) {
+	for _, err := range errs {
 		r.missing = append(r.missing, &incomplete{err})
 	}
-	return nil
 }
 
 // backupProfile stores the source path for one profile.
@@ -177,8 +182,8 @@ func TargetProfiles(ctx context.Context, o Options) (*config.Config, error) {
 	return o.Config.WithProfiles(f.Profiles), join(err, repo.Close())
 }
 
-// leaveProfiles carries profiles to the next run.
-func (r *run) leaveProfiles(profiles []config.Profile, cause error) error {
+// leaveProfiles carries profiles to the next run, since the time is up.
+func (r *run) leaveProfiles(profiles []config.Profile) error {
 	r.jobs.Profiles = nil
 	for _, p := range profiles {
 		r.jobs.Profiles = append(r.jobs.Profiles, p.Name)
@@ -187,7 +192,7 @@ func (r *run) leaveProfiles(profiles []config.Profile, cause error) error {
 	if err := r.state.saveJobs(r.jobs); err != nil {
 		return err
 	}
-	return cause
+	return errTimeUp
 }
 
 // sumProfiles makes the record of the whole run of those of its profiles.
@@ -227,19 +232,25 @@ func (h *history) sumKept(profiles []config.Profile) *api.Kept {
 	return sum
 }
 
-// finishProfile goes on with the profile whose backup the last run had to end.
+// finishProfile goes on with the profile whose backup the last run had to end. If
+// that fails, the others have their turn all the same.
 func (r *run) finishProfile(ctx context.Context, full bool, then after) error {
 	p, _ := r.cfg.Find(r.jobs.Profiles[0]) // fit has seen to it
 	rest := slices.Clone(r.jobs.Profiles[1:])
 	err := r.backupProfiles(ctx, []config.Profile{p}, full, then)
-	if !errors.Is(err, errTimeUp) {
+	switch {
+	case err == nil || ctx.Err() != nil:
+		return err
+	case errors.Is(err, errTimeUp):
+		r.jobs.Profiles = append(r.jobs.Profiles, rest...)
+		if failed := r.state.saveJobs(r.jobs); failed != nil {
+			return failed
+		}
 		return err
 	}
-	r.jobs.Profiles = append(r.jobs.Profiles, rest...)
-	if err := r.state.saveJobs(r.jobs); err != nil {
-		return err
-	}
-	return errTimeUp
+	r.survive(err)
+	r.jobs.Backup, r.jobs.Profiles = false, append(rest, p.Name)
+	return r.state.saveJobs(r.jobs)
 }
 
 // fit leaves out the profiles that are no longer configured.

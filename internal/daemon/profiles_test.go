@@ -180,7 +180,7 @@ func TestProfilesOfARun(t *testing.T) {
 	step(0, scheduled, "often daily")
 	step(6, scheduled, "often")
 	step(9, partial, "often")
-	step(10, RunOptions{Trigger: ByCommand, Profile: "daily"}, "daily")
+	step(10, RunOptions{Trigger: ByCommand, Profile: "Daily"}, "daily")
 	step(11, RunOptions{Trigger: ByCommand}, "often daily")
 	step(12, scheduled, "often")
 	step(13, scheduled, "often") // none is due: the one that comes most often
@@ -317,6 +317,27 @@ func TestTimeLimitOfProfiles(t *testing.T) {
 		if got := b.inProfile(t, name).restored(t, "big"); len(got) != 3<<20 {
 			t.Errorf("%s holds %d bytes of the big file", name, len(got))
 		}
+	}
+}
+
+// A profile that was cut and then fails keeps neither dumps nor others off.
+func TestCutProfileThatFails(t *testing.T) {
+	b := newBench(t, "BACKUP_PROFILES=[a]\nschedule: @daily\n[b]\nschedule: @daily")
+	b.engine.list = append(b.engine.list, container("one", "store"))
+	b.must(t, b.state.create())
+	b.must(t, b.state.saveJobs(jobs{Backup: true, Profiles: []string{"a"}}))
+	b.must(t, os.MkdirAll(filepath.Join(b.root, "target"), 0o755))
+	b.write(t, "target/a", "in the way")
+	record := b.run(t, Incomplete, "profile a: ")
+	if got := names(record); got != "a failed a failed b" || len(record.Services) != 1 {
+		t.Errorf("the run served %q and dumped %+v", got, record.Services)
+	}
+	b.must(t, os.Remove(filepath.Join(b.root, "target", "a")))
+	if got := b.due(t, RunOptions{Trigger: BySchedule}); got != "a" {
+		t.Errorf("the next run served %q", got)
+	}
+	if j, err := b.state.loadJobs(); err != nil || len(j.Profiles) > 0 || j.Backup {
+		t.Errorf("jobs that are left: %+v, %v", j, err)
 	}
 }
 
