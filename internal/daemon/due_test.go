@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/purser-backup/purser/internal/config"
 )
 
 // B4: whoever asks for what is due may ask as often as he likes.
@@ -73,4 +75,45 @@ func TestRunWhenItIsDue(t *testing.T) {
 	b.must(t, err)
 	defer lock.unlock()
 	step(3, 0, "") // somebody is at it
+}
+
+// D4, T19: a year of profiles, in zones whose clocks are changed at different
+// hours. Each has its turns, and no run is for nothing.
+func TestYearOfProfiles(t *testing.T) {
+	for _, zone := range []string{"Europe/Paris", "America/New_York"} {
+		loc, err := time.LoadLocation(zone)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, instance := range []string{"a", "shop-db"} {
+			cfg, err := config.Load([]string{"BACKUP_RETENTION=hourly;48, daily;30, weekly;52, monthly;12", "BACKUP_INSTANCE=" + instance}, nil, "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			h, served := &history{}, map[string]int{}
+			end := time.Date(2025, 1, 1, 0, 0, 0, 0, loc)
+			last := time.Date(2024, 1, 1, 0, 0, 0, 0, loc).Add(-time.Second)
+			for _, p := range cfg.Profiles {
+				h.profile(p.Name).LastServed = last
+			}
+			runs := 0
+			for now := cfg.Schedule.Next(last); now.Before(end); now = cfg.Schedule.Next(now) {
+				runs++
+				any := false
+				for _, p := range cfg.Profiles {
+					if h.isProfileDue(p, now.Add(time.Millisecond)) {
+						h.profile(p.Name).LastServed, any = now.Add(time.Millisecond), true
+						served[p.Name]++
+					}
+				}
+				if !any {
+					t.Fatalf("%s, %s: at %s nothing is due", zone, instance, now)
+				}
+			}
+			// What the clock skips in spring may give a run of its own.
+			if served["hourly"] != 366*24 || served["daily"] != 366 || served["weekly"]/2 != 26 || served["monthly"] != 12 || runs > 366*24+1 {
+				t.Errorf("%s, %s: %d runs served %v", zone, instance, runs, served)
+			}
+		}
+	}
 }
