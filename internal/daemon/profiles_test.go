@@ -404,6 +404,21 @@ func TestNearestProfile(t *testing.T) {
 	}
 }
 
+// Each of several targets has the directories of all profiles.
+func TestProfilesOnTwoTargets(t *testing.T) {
+	b, first, second := twoTargets(t, "BACKUP_RETENTION=daily;30, hourly;48")
+	record := b.run(t, Complete)
+	for _, name := range []string{"daily", "hourly"} {
+		sameFiles(t, first+name, second+name)
+		if entries, err := os.ReadDir(second + name); err != nil || len(entries) < 3 {
+			t.Errorf("%s on the second target: %v, %v", name, entries, err)
+		}
+	}
+	if len(record.Profiles) != 2 || record.Kept == nil || record.Kept.Sets != 2 {
+		t.Errorf("the run: %+v", record)
+	}
+}
+
 // A local target below the source is left out as a whole.
 func TestProfilesLeaveOutTheTarget(t *testing.T) {
 	b := newBench(t, "BACKUP_RETENTION=hourly;4, daily;3")
