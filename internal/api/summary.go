@@ -49,6 +49,20 @@ func (r *Run) Lines() []string {
 	return lines
 }
 
+// Uploaded is what the run has sent, for all profiles.
+func (r *Run) Uploaded() int64 {
+	if len(r.Profiles) == 0 && r.Backup != nil {
+		return r.Backup.UploadedBytes
+	}
+	var sum int64
+	for _, p := range r.Profiles {
+		if p.Backup != nil {
+			sum += p.Backup.UploadedBytes
+		}
+	}
+	return sum
+}
+
 func (r *Run) headline() string {
 	return fmt.Sprintf("run %s, started by %s at %s, took %s", r.Result, r.Trigger,
 		r.Started.Format(time.RFC3339), Duration(r.Ended.Sub(r.Started)))

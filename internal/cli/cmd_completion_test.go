@@ -40,7 +40,7 @@ printf '%s\n' "${COMPREPLY[@]}"`
 		"purser sets --log-level w":                   "warn",
 		"purser help conf":                            "config",
 		"purser completion ":                          "bash",
-		"purser run --":                               "--archive-dir --dry-run --force --help --log-level --output --profile --source --url",
+		"purser run --":                               "--archive-dir --dry-run --due --force --help --log-level --output --profile --source --url",
 		"purser sets x":                               "",
 		"purser --archive-dir /somewhere --log-level": "--log-level",
 	} {

@@ -94,7 +94,7 @@ func logErrors(log *slog.Logger, err error) {
 
 func runCommand() *command {
 	return &command{
-		name: "run", args: "[--dry-run] [--force] [--profile NAME]",
+		name: "run", args: "[--dry-run] [--force] [--due] [--profile NAME]",
 		summary: "make one run now: discover, dump, back up, prune",
 		example: `purser run --dry-run
 purser run --output json`,
@@ -106,6 +106,8 @@ deleted.
   --dry-run  only show what would be dumped and backed up
   --force    back up even if Docker can't be reached; the run is then incomplete. Whoever
              BACKUP_GONOGO names isn't asked; without it, no makes no run, which is no error
+  --due      only what is due by its schedule; where nothing is, or a run is under way, there
+             is no run, which is no error: cron may ask as often as it likes
 ` + profileHelp + `
 With --output json: {trigger, partial, started, ended, result, errors, hints, problems,
 services, skipped: [{id, image, reason}], not_covered: [{id, image, reason}], target, backup, prune:
@@ -117,6 +119,7 @@ as from purser backup. With --dry-run: as from purser discover. Where there was 
 		flags: func(fs *flag.FlagSet, f *commandFlags) {
 			fs.BoolVar(&f.dryRun, "dry-run", false, "")
 			fs.BoolVar(&f.force, "force", false, "")
+			fs.BoolVar(&f.due, "due", false, "")
 			profileFlag(fs, f)
 		},
 		run: runRun,
@@ -131,8 +134,8 @@ func runRun(ctx context.Context, inv *invocation) error {
 	if err != nil {
 		return err
 	}
-	run, err := d.Run(ctx, daemon.RunOptions{Trigger: daemon.ByCommand, Force: inv.flags.force, Profile: inv.flags.profile})
-	if errors.Is(err, daemon.ErrNoGo) {
+	run, err := d.Run(ctx, daemon.RunOptions{Trigger: daemon.ByCommand, Force: inv.flags.force, Profile: inv.flags.profile, Due: inv.flags.due})
+	if errors.Is(err, daemon.ErrNoGo) || errors.Is(err, daemon.ErrNotDue) {
 		return inv.writeNoGo(err)
 	}
 	if run == nil {

@@ -69,7 +69,7 @@ func (inv *invocation) writeRuns(list []daemon.Run) error {
 			}
 		}
 		if r.Backup != nil {
-			uploaded = formatSize(r.Backup.UploadedBytes)
+			uploaded = formatSize(r.Uploaded())
 		}
 		if len(r.Errors) > 0 {
 			wrong = printable(r.Errors[0])

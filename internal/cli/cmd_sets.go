@@ -78,7 +78,10 @@ func (l *setList) isEmpty() bool { return len(l.Chains)+len(l.Incomplete)+len(l.
 func runSets(ctx context.Context, inv *invocation) error {
 	all := setList{Chains: []setChain{}, Incomplete: []set{}, Orphans: []set{}}
 	err := inv.learning(ctx, func() error {
-		return inv.eachProfile(func() error { return inv.addSets(ctx, &all) })
+		if err := inv.eachProfile(func() error { return inv.addSets(ctx, &all) }); err != nil || len(inv.cfg.Profiles) == 0 {
+			return err
+		}
+		return inv.addOldSets(ctx, &all)
 	})
 	if err != nil && !errors.Is(err, engine.ErrNoBackup) {
 		return err
@@ -105,11 +108,38 @@ func (inv *invocation) addSets(ctx context.Context, all *setList) error {
 	case !inv.json():
 		return join(inv.heading(), inv.writeSets(one))
 	}
-	all.Chains = append(all.Chains, one.Chains...)
-	all.Incomplete = append(all.Incomplete, one.Incomplete...)
-	all.Orphans = append(all.Orphans, one.Orphans...)
-	all.Targets = append(all.Targets, one.Targets...)
+	all.add(one)
 	return nil
+}
+
+func (l *setList) add(one setList) {
+	l.Chains = append(l.Chains, one.Chains...)
+	l.Incomplete = append(l.Incomplete, one.Incomplete...)
+	l.Orphans = append(l.Orphans, one.Orphans...)
+	l.Targets = append(l.Targets, one.Targets...)
+}
+
+// addOldSets shows what a target with profiles held before it had some.
+func (inv *invocation) addOldSets(ctx context.Context, all *setList) error {
+	o, err := inv.options(quiet)
+	if err != nil {
+		return err
+	}
+	whole := inv.cfg
+	defer func() { inv.cfg = whole }()
+	inv.cfg = o.Whole().Config
+	one, err := inv.listSets(ctx)
+	if err != nil || one.isEmpty() {
+		return err
+	}
+	if inv.json() {
+		all.add(one)
+		return nil
+	}
+	if _, err := fmt.Fprintln(inv.stdout, "without a profile:"); err != nil {
+		return err
+	}
+	return inv.writeSets(one)
 }
 
 // listSets asks one repository.

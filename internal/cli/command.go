@@ -34,7 +34,7 @@ type command struct {
 type commandFlags struct {
 	dryRun, force, full, data, execute  bool
 	numericOwner, noOwner, ignoreErrors bool
-	last                                bool
+	last, due                           bool
 	time, path, olderThan, to           string
 	profile, image                      string
 	keepFull, keepIncrementalOf         int

@@ -27,6 +27,10 @@ func TestProfilesAreReadTogether(t *testing.T) {
 	b.expect("profile hourly:\n"+hourly, "sets", "--profile", "hourly")
 	fresh := newBench(t, "BACKUP_DUPLICITY_URL=file://"+filepath.Join(b.root, "target", "hourly"))
 	fresh.expect(hourly, "sets")
+	old := newBench(t, "BACKUP_DUPLICITY_URL=file://"+filepath.Join(b.root, "target"), "PASSPHRASE=open sesame")
+	old.write("source/a", "before\n")
+	old.good("backup", "--full")
+	b.expect("profile daily:\n"+head+"profile hourly:\n"+hourly+"without a profile:\n"+head, "sets")
 	var sets struct {
 		URL    string
 		Chains []struct {
@@ -35,7 +39,7 @@ func TestProfilesAreReadTogether(t *testing.T) {
 		}
 	}
 	decode(t, b.good("sets", "--output", "json"), &sets)
-	if len(sets.Chains) != 2 || sets.Chains[0].Profile != "daily" || sets.Chains[1].Sets[1].Profile != "hourly" || !strings.HasSuffix(sets.URL, "/target/") {
+	if len(sets.Chains) != 3 || sets.Chains[0].Profile != "daily" || sets.Chains[1].Sets[1].Profile != "hourly" || !strings.HasSuffix(sets.URL, "/target/") {
 		t.Errorf("sets: %+v", sets)
 	}
 	b.expect("profile daily:\nverified 3 objects in 1 set (SIZE): all good\nprofile hourly:\nverified 6 objects in 2 sets (SIZE): all good\n", "verify")
@@ -97,6 +101,14 @@ func TestTargetTellsOfItsProfiles(t *testing.T) {
 	b.good("run")
 	b.write("source/a", "two\n")
 	b.good("run", "--profile", "hourly")
+	if got := b.good("run", "--due"); !strings.HasPrefix(got, "no run: nothing is due before 20") {
+		t.Errorf("run --due: %s", got)
+	}
+	var skipped struct{ Result, Why string }
+	decode(t, b.good("run", "--due", "--profile", "daily", "--output", "json"), &skipped)
+	if skipped.Result != "skipped" || !strings.HasPrefix(skipped.Why, "nothing is due before ") {
+		t.Errorf("run --due: %+v", skipped)
+	}
 	fresh := newBench(t, "BACKUP_DUPLICITY_URL=file://"+filepath.Join(b.root, "target"), "PASSPHRASE=open sesame")
 	for profile, want := range map[string]string{"": "two\n", "daily": "one\n"} {
 		out := filepath.Join(t.TempDir(), "restored")

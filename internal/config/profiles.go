@@ -23,7 +23,8 @@ type Profile struct {
 	Name            string
 	CronSchedule    string // as written
 	Schedule        schedule.Schedule
-	FullIfOlderThan time.Duration // as of Config
+	FullIfOlderThan time.Duration // as of Config, and the next two
+	FullWhenGrown   bool
 	FullOn          schedule.Days
 	Retention       retention.Policy // zero leaves it to the limits
 
@@ -36,7 +37,7 @@ type Profile struct {
 func (c *Config) For(p Profile) *Config {
 	own := c.below(p.Name)
 	own.CronSchedule, own.Schedule = p.CronSchedule, p.Schedule
-	own.FullIfOlderThan, own.FullOn, own.Retention = p.FullIfOlderThan, p.FullOn, p.Retention
+	own.FullIfOlderThan, own.FullWhenGrown, own.FullOn, own.Retention = p.FullIfOlderThan, p.FullWhenGrown, p.FullOn, p.Retention
 	own.RemoveAllButNFull, own.RemoveAllIncOfButNFull = p.removeAllButNFull, p.removeAllIncOfButNFull
 	return own
 }
@@ -170,7 +171,7 @@ func (l *loader) joinSchedules() {
 func (l *loader) newProfile(name string) Profile {
 	c := l.config
 	return Profile{
-		Name: name, FullIfOlderThan: c.FullIfOlderThan, FullOn: c.FullOn, Retention: c.Retention,
+		Name: name, FullIfOlderThan: c.FullIfOlderThan, FullWhenGrown: c.FullWhenGrown, FullOn: c.FullOn, Retention: c.Retention,
 		removeAllButNFull: c.RemoveAllButNFull, removeAllIncOfButNFull: c.RemoveAllIncOfButNFull,
 	}
 }
@@ -293,7 +294,9 @@ func (l *loader) setOf(p *Profile, key, value, id string) (err error) {
 		p.FullOn, err = schedule.ParseDays(value, id)
 	case "full_if_older_than":
 		p.ownInterval = true
-		p.FullIfOlderThan, err = parseInterval(value)
+		own := &Config{}
+		err = own.setFullIfOlderThan(value)
+		p.FullIfOlderThan, p.FullWhenGrown = own.FullIfOlderThan, own.FullWhenGrown
 	default:
 		return withHint("the settings of a profile are schedule, retention, full_on and full_if_older_than", "unknown setting %q of the profile %s", key, p.Name)
 	}

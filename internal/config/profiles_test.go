@@ -62,6 +62,18 @@ daily: cron @daily; keep last 60 days, 0, 0; full after 48h0m0s, on ; file:///ta
 	}
 }
 
+// Growth in place of age, for one and for all.
+func TestProfilesThatGrow(t *testing.T) {
+	c := load(t, "BACKUP_PROFILES=[hourly]\nfull_if_older_than: auto\n[daily]")
+	if own := c.For(c.Profiles[0]); !own.FullWhenGrown || own.FullIfOlderThan != 0 || c.For(c.Profiles[1]).FullWhenGrown {
+		t.Errorf("the profiles: %+v", c.Profiles)
+	}
+	c = load(t, "BACKUP_PROFILES=[hourly]\nfull_if_older_than: 2D\n[daily]", "BACKUP_DUPLICITY_FULL_IF_OLDER_THAN=auto")
+	if own := c.For(c.Profiles[0]); own.FullWhenGrown || own.FullIfOlderThan != 48*time.Hour || !c.For(c.Profiles[1]).FullWhenGrown {
+		t.Errorf("the profiles: %+v", c.Profiles)
+	}
+}
+
 // The whole comes due when any of its profiles does.
 func TestScheduleOfProfiles(t *testing.T) {
 	c := load(t, "BACKUP_RETENTION=hourly;48, daily;30", "BACKUP_INSTANCE=a")

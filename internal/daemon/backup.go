@@ -8,8 +8,10 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/purser-backup/purser/engine"
+	"github.com/purser-backup/purser/internal/config"
 )
 
 // stagingDir holds dumps on their way, below the source path.
@@ -86,7 +88,7 @@ func (r *run) store(ctx context.Context, p place, repo *engine.Repository, full 
 	r.log.Info("backup started", started...)
 	held := r.dumpsInTree()
 	res, err := repo.Backup(ctx, src, engine.BackupOptions{
-		Full: full, FullIfOlderThan: cfg.FullIfOlderThan, FullWhenGrown: cfg.FullWhenGrown,
+		Full: full, FullIfOlderThan: fullAfter(cfg, r.now()), FullWhenGrown: cfg.FullWhenGrown,
 		FullIfBefore: cfg.FullOn.Last(r.now()), Until: r.until(),
 	})
 	if errors.Is(err, engine.ErrTimeLimit) {
@@ -112,6 +114,21 @@ func (r *run) store(ctx context.Context, p place, repo *engine.Repository, full 
 		r.history.noteSet(res.Set.Time, held, res.Unreadable)
 	}
 	return nil
+}
+
+// fullTolerance is how much earlier than after its interval a full backup may be
+// made where runs are a day or more apart: a run that begins some seconds before
+// the time of day of the last one would put it off to the next run.
+const fullTolerance = time.Hour
+
+// fullAfter is the age from which on a full backup is made anew.
+func fullAfter(cfg *config.Config, now time.Time) time.Duration {
+	const day = 23 * time.Hour // in which the clock is changed
+	due := cfg.Schedule.Next(now)
+	if cfg.FullIfOlderThan <= fullTolerance || cfg.Schedule.Next(due).Sub(due) < day {
+		return cfg.FullIfOlderThan
+	}
+	return cfg.FullIfOlderThan - fullTolerance
 }
 
 // cut leaves the rest of a backup to the next run. If the set that an earlier

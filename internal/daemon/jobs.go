@@ -139,7 +139,7 @@ func (r *run) finishBackup(ctx context.Context) (more bool, err error) {
 	if len(r.cfg.Profiles) > 0 {
 		backup = r.finishProfile
 	}
-	if err := backup(ctx, false, r.prune); err != nil || !r.dumps() {
+	if err := backup(ctx, false, r.prune); err != nil || !r.dumps() && len(r.cfg.Profiles) == 0 {
 		return false, err
 	}
 	if r.timeUp() {

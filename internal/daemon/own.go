@@ -11,7 +11,7 @@ import (
 // and in a partial run those without one. A person who starts a run wants
 // everything.
 func (r *run) due(services []Found) []Found {
-	if r.options.Trigger == ByCommand {
+	if r.options.wantsAll() {
 		return services
 	}
 	return slices.DeleteFunc(services, func(s Found) bool {

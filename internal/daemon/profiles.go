@@ -32,7 +32,7 @@ func (p place) url() string { return storage.Redact(p.opt.Config.URL.Reveal()) }
 // ProfileRecord is what is known of a profile.
 type ProfileRecord struct {
 	Name       string    `json:"name"`
-	LastTried  time.Time `json:"last_tried,omitzero"` // start of the last run of all in which it was due
+	LastServed time.Time `json:"last_served,omitzero"` // start of the last run of all that backed it up, or left it to the next
 	LastBackup *Backup   `json:"last_backup"`
 	Kept       *api.Kept `json:"kept"`
 }
@@ -64,15 +64,10 @@ func (h *history) noteKept(profile string, k *api.Kept) {
 	}
 }
 
-// isProfileDue reports whether the schedule of a profile has come due since the
-// last run that it was due in. As often as runs are made, a profile that has had
-// its turn is left alone.
+// isProfileDue reports whether the schedule of a profile has come due since it
+// was served. As often as runs are made, one that has had its turn is left alone.
 func (h *history) isProfileDue(p config.Profile, now time.Time) bool {
-	last := h.profile(p.Name).LastTried
-	if last.IsZero() {
-		return true
-	}
-	next := p.Schedule.Next(earlier(last, now).In(now.Location()))
+	next := h.nextOf(p, now)
 	return !next.IsZero() && !next.After(now)
 }
 
@@ -80,15 +75,13 @@ func (h *history) isProfileDue(p config.Profile, now time.Time) bool {
 // the last run has left. In a partial run, or where none is due since the clock
 // was set, it is the one that comes most often.
 func (r *run) dueProfiles() []config.Profile {
+	if p, ok := r.cfg.Find(r.options.Profile); ok {
+		return []config.Profile{p}
+	}
 	now := r.record.Started.In(r.now().Location())
 	var due []config.Profile
 	for _, p := range r.cfg.Profiles {
-		switch {
-		case r.options.Profile != "":
-			if p.Name == r.options.Profile {
-				return []config.Profile{p}
-			}
-		case r.options.Trigger == ByCommand, slices.Contains(r.jobs.Profiles, p.Name), !r.options.Partial && r.history.isProfileDue(p, now):
+		if r.options.wantsAll() || slices.Contains(r.jobs.Profiles, p.Name) || !r.options.Partial && r.history.isProfileDue(p, now) {
 			due = append(due, p)
 		}
 	}
@@ -118,12 +111,14 @@ func (r *run) backupProfiles(ctx context.Context, profiles []config.Profile, ful
 		if i > 0 && r.timeUp() {
 			r.overdue("the backup of the profile "+p.Name, "the next run makes it")
 			r.jobs.Backup = false // it has not begun
-			return r.leaveProfiles(profiles[i:], errTimeUp)
+			r.survive(failed...)
+			return r.leaveProfiles(profiles[i:])
 		}
 		err := r.backupProfile(ctx, p, full, then)
 		switch {
 		case errors.Is(err, errTimeUp):
-			return r.leaveProfiles(profiles[i:], err)
+			r.survive(failed...)
+			return r.leaveProfiles(profiles[i:])
 		case ctx.Err() != nil:
 			return err
 		case err != nil:
@@ -133,23 +128,27 @@ func (r *run) backupProfiles(ctx context.Context, profiles []config.Profile, ful
 	if len(failed) == len(profiles) {
 		return join(failed...)
 	}
-	for _, err := range failed {
+	r.survive(failed...)
+	return nil
+}
+
+// survive makes the run incomplete by what it goes on after.
+func (r *run) survive(errs ...error) {
+	for _, err := range errs {
 		r.missing = append(r.missing, &incomplete{err})
 	}
-	return nil
 }
 
 // backupProfile stores the source path for one profile.
 func (r *run) backupProfile(ctx context.Context, p config.Profile, full bool, then after) error {
 	at := r.opt.at(p)
 	r.log.Info("profile", "profile", p.Name, "schedule", p.CronSchedule)
-	if !slices.Contains(r.tried, p.Name) {
-		r.tried = append(r.tried, p.Name)
-	}
 	r.record.Backup, r.record.Prune, r.record.Kept = nil, nil, nil
 	err := r.backupTo(ctx, at, full, then)
 	one := ProfileRun{Profile: p.Name, Target: at.url(), Backup: r.record.Backup, Prune: r.record.Prune, Kept: r.record.Kept}
-	if err != nil && !errors.Is(err, errTimeUp) {
+	if err == nil {
+		r.served = append(r.served, p.Name)
+	} else if !errors.Is(err, errTimeUp) {
 		one.Error = r.cfg.Scrub(oneLine(err))
 	}
 	r.record.Profiles = append(r.record.Profiles, one)
@@ -183,19 +182,17 @@ func TargetProfiles(ctx context.Context, o Options) (*config.Config, error) {
 	return o.Config.WithProfiles(f.Profiles), join(err, repo.Close())
 }
 
-// leaveProfiles carries profiles to the next run.
-func (r *run) leaveProfiles(profiles []config.Profile, cause error) error {
+// leaveProfiles carries profiles to the next run, since the time is up.
+func (r *run) leaveProfiles(profiles []config.Profile) error {
 	r.jobs.Profiles = nil
 	for _, p := range profiles {
 		r.jobs.Profiles = append(r.jobs.Profiles, p.Name)
-		if !slices.Contains(r.tried, p.Name) {
-			r.tried = append(r.tried, p.Name)
-		}
+		r.served = append(r.served, p.Name)
 	}
 	if err := r.state.saveJobs(r.jobs); err != nil {
 		return err
 	}
-	return cause
+	return errTimeUp
 }
 
 // sumProfiles makes the record of the whole run of those of its profiles.
@@ -235,19 +232,25 @@ func (h *history) sumKept(profiles []config.Profile) *api.Kept {
 	return sum
 }
 
-// finishProfile goes on with the profile whose backup the last run had to end.
+// finishProfile goes on with the profile whose backup the last run had to end. If
+// that fails, the others have their turn all the same.
 func (r *run) finishProfile(ctx context.Context, full bool, then after) error {
 	p, _ := r.cfg.Find(r.jobs.Profiles[0]) // fit has seen to it
 	rest := slices.Clone(r.jobs.Profiles[1:])
 	err := r.backupProfiles(ctx, []config.Profile{p}, full, then)
-	if !errors.Is(err, errTimeUp) {
+	switch {
+	case err == nil || ctx.Err() != nil:
+		return err
+	case errors.Is(err, errTimeUp):
+		r.jobs.Profiles = append(r.jobs.Profiles, rest...)
+		if failed := r.state.saveJobs(r.jobs); failed != nil {
+			return failed
+		}
 		return err
 	}
-	r.jobs.Profiles = append(r.jobs.Profiles, rest...)
-	if err := r.state.saveJobs(r.jobs); err != nil {
-		return err
-	}
-	return errTimeUp
+	r.survive(err)
+	r.jobs.Backup, r.jobs.Profiles = false, append(rest, p.Name)
+	return r.state.saveJobs(r.jobs)
 }
 
 // fit leaves out the profiles that are no longer configured.
@@ -281,14 +284,11 @@ func (j *jobs) stored(profile string) bool {
 	return true
 }
 
-// noteTried remembers that the profiles of this run have had their turn. Those
-// of an interrupted run stay due.
-func (r *run) noteTried() {
-	if r.record.Result == Interrupted {
-		return
-	}
-	for _, name := range r.tried {
-		r.history.profile(name).LastTried = r.record.Started
+// noteServed remembers that profiles have had their turn. One that failed stays
+// due: the next run tries it again, whatever that is for.
+func (r *run) noteServed() {
+	for _, name := range r.served {
+		r.history.profile(name).LastServed = r.record.Started
 	}
 }
 
@@ -321,16 +321,26 @@ func (o Options) Profiles() []Options {
 	return list
 }
 
+// Whole gives the options for what the target itself holds: all of it without
+// profiles, and with them what was there before.
+func (o Options) Whole() Options {
+	plain := *o.Config
+	plain.Profiles = nil
+	o.Config = &plain
+	return o
+}
+
 // Nearest gives the options for the profile that holds the newest backup at or
-// before t, or of all if t is zero. Without profiles these are the ones given.
+// before t, or of all if t is zero. What the target held before it had profiles
+// counts too. Without profiles these are the options given.
 func Nearest(ctx context.Context, o Options, t time.Time) (Options, error) {
+	if len(o.Config.Profiles) == 0 {
+		return o, nil
+	}
 	all := o.Profiles()
 	var best time.Time
 	found := all[0]
-	for _, one := range all {
-		if len(all) == 1 {
-			break
-		}
+	for _, one := range append(all, o.Whole()) {
 		c, err := collect(ctx, one)
 		if err != nil {
 			return o, err

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -11,6 +12,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/purser-backup/purser/engine/storage"
+	"github.com/purser-backup/purser/engine/storage/driver/drivertest"
 	"github.com/purser-backup/purser/internal/config"
 	"github.com/purser-backup/purser/internal/schedule"
 )
@@ -35,15 +38,20 @@ func (b *bench) due(t *testing.T, o RunOptions) string {
 	if record == nil {
 		t.Fatalf("no run: %v", err)
 	}
-	var names []string
+	return names(record)
+}
+
+// names tells which profiles a run has served.
+func names(record *Run) string {
+	var list []string
 	for _, p := range record.Profiles {
 		name := p.Profile
 		if p.Error != "" {
 			name += " failed"
 		}
-		names = append(names, name)
+		list = append(list, name)
 	}
-	return strings.Join(names, " ")
+	return strings.Join(list, " ")
 }
 
 // B2, B6, T23: three days of hourly;4 and daily;2 with a run whenever a schedule
@@ -147,9 +155,9 @@ func TestYoungProfiles(t *testing.T) {
 			}
 			return moment
 		}
-		h := &history{Profiles: []ProfileRecord{{Name: "other", LastTried: at("05-15T02:55:00")}}}
+		h := &history{Profiles: []ProfileRecord{{Name: "other", LastServed: at("05-15T02:55:00")}}}
 		if c.last != "" {
-			h.profile(c.profile).LastTried = at(c.last)
+			h.profile(c.profile).LastServed = at(c.last)
 		}
 		p, _ := cfg.Find(c.profile)
 		if got := h.isProfileDue(p, at(c.now)); got != c.due {
@@ -172,7 +180,7 @@ func TestProfilesOfARun(t *testing.T) {
 	step(0, scheduled, "often daily")
 	step(6, scheduled, "often")
 	step(9, partial, "often")
-	step(10, RunOptions{Trigger: ByCommand, Profile: "daily"}, "daily")
+	step(10, RunOptions{Trigger: ByCommand, Profile: "Daily"}, "daily")
 	step(11, RunOptions{Trigger: ByCommand}, "often daily")
 	step(12, scheduled, "often")
 	step(13, scheduled, "often") // none is due: the one that comes most often
@@ -209,6 +217,75 @@ func TestProfileThatFails(t *testing.T) {
 	}
 }
 
+// E6, T13: a profile that has failed stays due, one that was backed up waits for
+// its next turn.
+func TestFailedProfileStaysDue(t *testing.T) {
+	b := newBench(t, "BACKUP_PROFILES=[often]\nschedule: 0 0 * * * *\n[weekly]\nschedule: wednesday, 0000")
+	b.must(t, os.MkdirAll(filepath.Join(b.root, "target"), 0o755))
+	b.write(t, "target/weekly", "in the way")
+	b.clock = time.Date(2026, 5, 20, 0, 0, 0, 0, time.UTC) // a Wednesday
+	for n, want := range []string{"often weekly failed", "often weekly failed", "often weekly", "often"} {
+		if n == 2 {
+			b.must(t, os.Remove(filepath.Join(b.root, "target", "weekly")))
+		}
+		if got := b.due(t, RunOptions{Trigger: BySchedule}); got != want {
+			t.Errorf("run %d: %q, want %q", n, got, want)
+		}
+		b.clock = b.clock.Truncate(time.Hour).Add(time.Hour)
+	}
+}
+
+// E13, B5: what an increment builds on. Each profile has a full set of its own.
+func TestIncrementBaseOfProfiles(t *testing.T) {
+	b := newBench(t, "BACKUP_PROFILES=[hourly]\nschedule: 0 0 * * * *\n[daily]\nschedule: 0 0 0 * * *")
+	b.clock = time.Date(2026, 5, 20, 0, 0, 0, 0, time.UTC)
+	first := b.run(t, Complete)
+	if first.Profiles[0].Backup.Kind != "full" || first.Profiles[1].Backup.Kind != "full" {
+		t.Errorf("the first run: %+v", first.Profiles)
+	}
+	at := func(hour, minute int) time.Time { return time.Date(2026, 5, 20, hour, minute, 0, 0, time.UTC) }
+	for _, p := range b.cfg.Profiles {
+		if b.history(t).isProfileDue(p, at(0, 10)) {
+			t.Errorf("%s is due after ten minutes", p.Name)
+		}
+	}
+	hourly := b.inProfile(t, "hourly")
+	step := func(hour int, wrap func(*storage.Store) *storage.Store) (*Backup, error) {
+		b.clock = at(hour, 0)
+		b.write(t, "source/volumes.txt", strings.Repeat("x", hour))
+		b.opt.wrap = wrap
+		record, err := b.Run(t.Context(), RunOptions{Trigger: BySchedule})
+		if len(record.Profiles) != 1 || record.Profiles[0].Profile != "hourly" {
+			t.Errorf("at %d hours: %+v", hour, record.Profiles)
+		}
+		return record.Backup, err
+	}
+	lost := drivertest.Fault{Verb: drivertest.Put, Call: 1, Mode: drivertest.Before, Err: errors.New("connection lost"), Down: true}
+	_, err := step(1, func(s *storage.Store) *storage.Store {
+		return storage.New(drivertest.NewFaulty(s, lost), hourly.cfg.URL.Reveal(), storage.Options{Retries: -1})
+	})
+	if err == nil || !strings.Contains(err.Error(), "connection lost") {
+		t.Errorf("the transfer that fails: %v", err)
+	}
+	second, err := step(2, nil)
+	b.must(t, err)
+	c, err := collect(t.Context(), hourly.opt)
+	b.must(t, err)
+	if sets := c.Chains[0].Sets; second.Kind != "incremental" || len(sets) != 2 || !sets[1].Start.Equal(first.Profiles[0].Backup.Time) {
+		t.Errorf("after the failure: %+v, sets %+v", second, sets)
+	}
+	// What it would build on is gone from the target.
+	gone, err := filepath.Glob(filepath.Join(b.root, "target", "hourly", "duplicity-full.*.manifest"))
+	if err != nil || len(gone) != 1 {
+		t.Fatalf("manifests: %q, %v", gone, err)
+	}
+	b.must(t, os.Remove(gone[0]))
+	third, err := step(3, nil)
+	if err != nil || third.Kind != "full" {
+		t.Errorf("without its base: %+v, %v", third, err)
+	}
+}
+
 // What the time limit leaves of the profiles is carried to the next runs, the
 // one that was cut first.
 func TestTimeLimitOfProfiles(t *testing.T) {
@@ -240,6 +317,27 @@ func TestTimeLimitOfProfiles(t *testing.T) {
 		if got := b.inProfile(t, name).restored(t, "big"); len(got) != 3<<20 {
 			t.Errorf("%s holds %d bytes of the big file", name, len(got))
 		}
+	}
+}
+
+// A profile that was cut and then fails keeps neither dumps nor others off.
+func TestCutProfileThatFails(t *testing.T) {
+	b := newBench(t, "BACKUP_PROFILES=[a]\nschedule: @daily\n[b]\nschedule: @daily")
+	b.engine.list = append(b.engine.list, container("one", "store"))
+	b.must(t, b.state.create())
+	b.must(t, b.state.saveJobs(jobs{Backup: true, Profiles: []string{"a"}}))
+	b.must(t, os.MkdirAll(filepath.Join(b.root, "target"), 0o755))
+	b.write(t, "target/a", "in the way")
+	record := b.run(t, Incomplete, "profile a: ")
+	if got := names(record); got != "a failed a failed b" || len(record.Services) != 1 {
+		t.Errorf("the run served %q and dumped %+v", got, record.Services)
+	}
+	b.must(t, os.Remove(filepath.Join(b.root, "target", "a")))
+	if got := b.due(t, RunOptions{Trigger: BySchedule}); got != "a" {
+		t.Errorf("the next run served %q", got)
+	}
+	if j, err := b.state.loadJobs(); err != nil || len(j.Profiles) > 0 || j.Backup {
+		t.Errorf("jobs that are left: %+v, %v", j, err)
 	}
 }
 
@@ -288,9 +386,36 @@ func TestNearestProfile(t *testing.T) {
 	if o, err := Nearest(t.Context(), b.opt, time.Time{}); err != nil || o.Config.Profile != "often" {
 		t.Errorf("the newest of all: %s, %v", o.Config.Profile, err)
 	}
+	// What was there before there were profiles.
+	old := b.opt.Whole()
+	b.must(t, os.RemoveAll(filepath.Join(b.root, "target", "often")))
+	b.clock = day.Add(10 * time.Hour)
+	_, err := (&bench{Daemon: func() *Daemon { d := *b.Daemon; d.opt, d.cfg = old, old.Config; return &d }()}).Backup(t.Context(), false, "")
+	b.must(t, err)
+	for hours, want := range map[int]string{9: "daily", 10: "", 100: ""} {
+		o, err := Nearest(t.Context(), b.opt, day.Add(time.Duration(hours)*time.Hour+30*time.Minute))
+		if err != nil || o.Config.Profile != want || len(o.Config.Profiles) > 0 {
+			t.Errorf("at %d hours: %q, %v, want %q", hours, o.Config.Profile, err, want)
+		}
+	}
 	plain := newBench(t)
 	if o, err := Nearest(t.Context(), plain.opt, time.Time{}); err != nil || o.Config != plain.cfg {
 		t.Errorf("without profiles: %+v, %v", o.Config, err)
+	}
+}
+
+// Each of several targets has the directories of all profiles.
+func TestProfilesOnTwoTargets(t *testing.T) {
+	b, first, second := twoTargets(t, "BACKUP_RETENTION=daily;30, hourly;48")
+	record := b.run(t, Complete)
+	for _, name := range []string{"daily", "hourly"} {
+		sameFiles(t, first+name, second+name)
+		if entries, err := os.ReadDir(second + name); err != nil || len(entries) < 3 {
+			t.Errorf("%s on the second target: %v, %v", name, entries, err)
+		}
+	}
+	if len(record.Profiles) != 2 || record.Kept == nil || record.Kept.Sets != 2 {
+		t.Errorf("the run: %+v", record)
 	}
 }
 
@@ -338,8 +463,8 @@ func TestCheckOfProfiles(t *testing.T) {
 		{0, 30*time.Hour + time.Second, []string{"profile daily: its last backup is of 2026-05-18T17:59:59Z"}},
 	} {
 		h := history{LastBackup: &Backup{Ended: start}, Profiles: []ProfileRecord{
-			{Name: "hourly", LastTried: start, LastBackup: &Backup{Ended: start.Add(-c.hourly)}},
-			{Name: "daily", LastTried: start, LastBackup: &Backup{Ended: start.Add(-c.daily)}},
+			{Name: "hourly", LastServed: start, LastBackup: &Backup{Ended: start.Add(-c.hourly)}},
+			{Name: "daily", LastServed: start, LastBackup: &Backup{Ended: start.Add(-c.daily)}},
 		}}
 		if err := s.saveHistory(h); err != nil {
 			t.Fatal(err)

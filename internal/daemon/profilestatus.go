@@ -23,10 +23,7 @@ func profiles(cfg *config.Config, h *history, alive bool, now time.Time) []Profi
 		known := h.profile(p.Name)
 		one := ProfileStatus{Profile: p.Name, Schedule: p.CronSchedule, LastBackup: known.LastBackup, Kept: known.Kept}
 		if alive {
-			one.Next = now
-		}
-		if alive && !known.LastTried.IsZero() {
-			one.Next = p.Schedule.Next(earlier(known.LastTried, now).In(now.Location()))
+			one.Next = h.nextOf(p, now)
 		}
 		list = append(list, one)
 	}

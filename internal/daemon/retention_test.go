@@ -233,3 +233,26 @@ func TestFullOn(t *testing.T) {
 		t.Errorf("sets: %s", got)
 	}
 }
+
+// C-a: a full backup a week. Runs a day apart need not be so to the second;
+// where they are closer, the interval is duplicity's.
+func TestFullEachWeek(t *testing.T) {
+	for _, c := range []struct{ schedule, runs, want string }{
+		{"0 0 3 * * *", "06T03:00:05 07T03:00:05 13T03:00:01 14T03:00:05 20T02:59:40", "F06 I07 F13 I14 F20"},
+		{"0 0 3 * * *", "06T03:00:05 07T03:00:05 13T01:00:05 14T03:00:05", "F06 I07 I13 F14"}, // by hand
+		{"0 0 */6 * * *", "06T03:00:05 07T03:00:05 13T03:00:01 14T03:00:05", "F06 I07 I13 F14"},
+		{"0 0 */6 * * *", "06T03:00:05 07T03:00:05 13T03:00:10", "F06 I07 F13"},
+	} {
+		b := newBench(t, "BACKUP_CRON_SCHEDULE="+c.schedule, "BACKUP_RETENTION=last 100 days", "BACKUP_MODULE_DATABASE=false")
+		for n, run := range strings.Fields(c.runs) {
+			at, err := time.Parse("2006-01-02T15:04:05", "2024-05-"+run)
+			b.must(t, err)
+			b.clock = at
+			b.write(t, "source/volumes.txt", strings.Repeat("x", n))
+			b.run(t, Complete)
+		}
+		if got := b.sets(t); got != c.want {
+			t.Errorf("%s: %s gives %s, want %s", c.schedule, c.runs, got, c.want)
+		}
+	}
+}

@@ -35,7 +35,12 @@ type RunOptions struct {
 	// Profile is the only one that is backed up. Empty is those that are due; a
 	// person who starts a run wants all.
 	Profile string
+	// Due leaves out what is not due by its schedule, as a scheduled run does.
+	Due bool
 }
+
+// wantsAll reports whether a person has asked for everything.
+func (o RunOptions) wantsAll() bool { return o.Trigger == ByCommand && !o.Due }
 
 // run is one run, dump or backup on its way. It holds the lock.
 type run struct {
@@ -49,22 +54,25 @@ type run struct {
 	lock    *fileLock
 	missing []error  // what the run survived
 	seen    bool     // the services were discovered
-	tried   []string // profiles
+	served  []string // profiles that have had their turn
 	// leftovers is the journal of a run that died, as long as the containers
 	// that it left have not been removed.
 	leftovers *journal
 }
 
 // Run makes one run: discover, dump, back up, prune. The record is nil if the run did
-// not start, with an error that wraps ErrNoGo if it was not the time for one. The error joins everything that is wrong; each error that wraps
+// not start, with an error that wraps ErrNoGo or ErrNotDue if it was not the time for one. The error joins everything that is wrong; each error that wraps
 // ErrIncomplete is about a part that is missing while the rest is backed up.
 func (d *Daemon) Run(ctx context.Context, o RunOptions) (*Run, error) {
-	if err := d.checkProfile(o.Profile); err != nil {
+	if err := join(d.checkProfile(o.Profile), d.checkDue(o)); err != nil {
 		return nil, err
 	}
 	r, err := d.admit(ctx, o)
 	if errors.Is(err, ErrNoGo) {
 		return nil, err
+	}
+	if o.Due && errors.Is(err, ErrLocked) {
+		return nil, fmt.Errorf("%w: %w", ErrNotDue, err)
 	}
 	if err != nil {
 		d.tellNoRun(ctx, err)
@@ -343,7 +351,7 @@ func (r *run) end(ctx context.Context, err error) (*Run, error) {
 	}
 	if !r.record.Partial {
 		r.history.LastWhole = r.record.Started
-		r.noteTried()
+		r.noteServed()
 	}
 	if r.record.Result == Complete && !r.record.Partial {
 		r.history.LastComplete = &r.record

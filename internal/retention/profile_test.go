@@ -46,6 +46,44 @@ func TestProfilesApart(t *testing.T) {
 	}
 }
 
+// Three years of each profile by itself, with a set at each of its turns and a
+// full one each week: all that is promised is there, and no more than a chain
+// behind it.
+func TestThreeYearsOfProfiles(t *testing.T) {
+	loc, err := time.LoadLocation("Europe/Paris")
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, err := Profiles("hourly;48, daily;30, weekly;52, monthly;12")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const week = 7 * 24 * time.Hour
+	for _, p := range list {
+		t.Run(p.Name, func(t *testing.T) {
+			t.Parallel()
+			r := p.Policy.rules[0].(aged)
+			every := r.unit.length()
+			promised := time.Duration(r.n) * every
+			h := &history{t: t, policy: p.Policy}
+			start := time.Date(2021, 1, 3, 3, 0, 0, 0, loc)
+			turn := 0
+			for now := start; now.Before(start.AddDate(3, 0, 0)); now = now.Add(every) {
+				turn++
+				h.sets = append(h.sets, set{now, now.Sub(start)%week < every})
+				h.prune(now)
+				oldest := now.Sub(h.sets[0].time)
+				if want := min(turn, r.n); len(h.sets) < want {
+					t.Fatalf("at %s: %d sets, want %d", now, len(h.sets), want)
+				}
+				if oldest > promised+week+every {
+					t.Fatalf("at %s: a set is %s old", now, oldest)
+				}
+			}
+		})
+	}
+}
+
 func TestNoProfiles(t *testing.T) {
 	if list, err := Profiles("last 5 days, daily 7"); err != nil || len(list) != 0 {
 		t.Errorf("rules: %+v, %v", list, err)

@@ -90,6 +90,13 @@ func TestTurkuSimulations(t *testing.T) {
 		{"monthly", 300, 10},
 		{"cron H H * * *", 28, 28},
 		{"cron H H H * *", 300, 10},
+		{"sunday", 28, 4},
+		{"tuesday, 0200", 28, 4},
+		{"cron H H(8-16) * * *", 28, 28},
+		{"cron H/15 * * * *", 2, 191}, // the last one comes when the two days are over
+		{"cron H(0-29)/10 * * * *", 2, 144},
+		{"cron H H * * H", 28, 4},
+		{"cron 42 8 * * *", 28, 28},
 	} {
 		s := parsed(t, c.expr, idA)
 		runs, due := 0, s.Next(start)
