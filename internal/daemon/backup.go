@@ -42,10 +42,13 @@ func (r *run) backup(ctx context.Context, full bool, then func(context.Context, 
 		return err
 	}
 	defer r.closing("the target", repo.Close)
-	if err := r.store(ctx, repo, full); err != nil {
+	err = r.store(ctx, repo, full)
+	if ctx.Err() == nil {
+		r.noteBehind(repo)
+	}
+	if err != nil {
 		return err
 	}
-	r.noteBehind(repo)
 	if then != nil {
 		err = then(ctx, repo)
 	}

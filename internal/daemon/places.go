@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/purser-backup/purser/engine"
@@ -72,18 +74,26 @@ func openPlaces(ctx context.Context, o Options) ([]engine.Place, error) {
 		return nil, err
 	}
 	var list []engine.Place
-	if o.Config.LiveKeep > 0 && o.Config.Archive == "" {
-		dir := liveDir(o.Config, targets[0].ID)
+	dir := liveDir(o.Config, targets[0].ID)
+	leaving := o.Config.LiveKeep == 0 && holdsSets(dir)
+	if (o.Config.LiveKeep > 0 || leaving) && o.Config.Archive == "" {
 		live, err := storage.Open(ctx, "file://"+escapePath(dir), storage.Options{Warn: o.Log.Warn})
 		if err != nil {
 			return nil, errors.Join(err, closeTargets(targets))
 		}
-		list = append(list, engine.Place{Store: live, URL: live.URL(), ID: live.ID(), Live: o.Config.LiveKeep})
+		list = append(list, engine.Place{Store: live, URL: live.URL(), ID: live.ID(), Live: o.Config.LiveKeep, Leaving: leaving})
 	}
 	for _, t := range targets {
 		list = append(list, engine.Place{Store: t.Store, URL: t.URL, ID: t.ID, Err: t.Err, Deferred: len(list) > 0 && list[0].Live > 0 && !o.Config.UploadLatest})
 	}
 	return list, nil
+}
+
+// holdsSets reports whether the place nearby was used before, and has not been
+// emptied since.
+func holdsSets(dir string) bool {
+	entries, err := os.ReadDir(dir)
+	return err == nil && slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return strings.Contains(e.Name(), "duplicity-") })
 }
 
 // liveDir is where the newest sets for a target stay.
