@@ -117,7 +117,10 @@ func URLs(cfg *config.Config) string {
 // is to hold.
 func (r *run) noteBehind(repo *engine.Repository) {
 	for _, err := range repo.Behind() {
-		r.missing = append(r.missing, &incomplete{err})
+		// A run that goes on with the last one's backup makes two.
+		if !slices.ContainsFunc(r.missing, func(known error) bool { return known.Error() == err.Error() }) {
+			r.missing = append(r.missing, &incomplete{err})
+		}
 	}
 }
 
@@ -128,11 +131,17 @@ func (r *run) noteTargets(ctx context.Context, repo *engine.Repository) {
 		r.log.Warn("what each target holds now could not be counted", "error", err)
 		return
 	}
+	before := r.record.Targets
 	r.record.Targets = nil
 	for _, one := range reports {
 		t := api.Target{
 			URL: one.URL, Live: one.Live, UploadedBytes: one.UploadedBytes, CopiedSets: one.CopiedSets,
 			Kept: api.Kept{Chains: one.Chains, Sets: one.Sets, Bytes: one.Bytes},
+		}
+		for _, b := range before {
+			if b.URL == t.URL {
+				t.UploadedBytes, t.CopiedSets = t.UploadedBytes+b.UploadedBytes, t.CopiedSets+b.CopiedSets
+			}
 		}
 		if one.Err != nil {
 			t.Error = r.cfg.Scrub(oneLine(one.Err))
