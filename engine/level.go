@@ -17,8 +17,8 @@ import (
 // place is to hold only some sets, the others leave it once all targets have
 // them (FORMAT.md "Several places").
 func (r *Repository) level(ctx context.Context, until time.Time) error {
-	if r.store.single() {
-		return nil
+	if err := r.store.forgetOthers(ctx); err != nil || r.store.single() {
+		return err
 	}
 	copied, err := r.levelOnce(ctx, until)
 	if err == nil && copied && r.store.tiered() {
@@ -72,7 +72,7 @@ func (r *Repository) look(ctx context.Context) (*survey, error) {
 	s = p.survey(lists)
 	// A deferred target is all there is where the place nearby fails.
 	p.deferring = slices.ContainsFunc(s.places, func(one *place) bool { return one.Deferred }) &&
-		slices.ContainsFunc(s.places, func(one *place) bool { return !one.Deferred })
+		slices.ContainsFunc(s.places, func(one *place) bool { return !one.Deferred && !one.Leaving })
 	return s, nil
 }
 
@@ -116,14 +116,14 @@ func (p *places) chore(s *survey, c *Collection, one *place, open *Set, doomed [
 			case wanted(&set):
 				todo.equip(p, s, &c.Chains[i].Sets[j])
 				needed = true
-			case one.Live > 0 && !needed && p.heldByTargets(s, &set, one):
+			case one.near() && !needed && p.heldByTargets(s, &set, one):
 				todo.trim = append(todo.trim, set)
-			case one.Live > 0 && s.at[one][set.key()] != nil:
+			case one.near() && s.at[one][set.key()] != nil:
 				needed = true
 			}
 		}
 	}
-	if open != nil && (!p.deferring || !one.Deferred) {
+	if open != nil && !one.Leaving && (!p.deferring || !one.Deferred) {
 		if missing, _ := s.lacks(one, open); len(missing) > 0 {
 			todo.copy = append(todo.copy, lack{open, missing})
 		}
@@ -152,7 +152,7 @@ func (p *places) heldByTargets(s *survey, set *Set, near *place) bool {
 		return false
 	}
 	for _, one := range s.places {
-		if one.Live > 0 {
+		if one.near() {
 			continue
 		}
 		if missing, differs := s.lacks(one, set); len(missing) > 0 || differs != "" {
@@ -316,5 +316,5 @@ func (r *Repository) Behind() []error { return r.store.failures() }
 
 // tiered reports whether some places hold only some sets.
 func (p *places) tiered() bool {
-	return slices.ContainsFunc(p.list, func(one *place) bool { return one.Live > 0 || one.Deferred })
+	return slices.ContainsFunc(p.list, func(one *place) bool { return one.near() || one.Deferred })
 }

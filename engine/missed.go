@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -28,9 +29,6 @@ const missedVersion = 1
 
 // openRecord reads the note, which lies in purser's own state.
 func (p *places) openRecord(state string) error {
-	if p.single() {
-		return nil
-	}
 	p.record = filepath.Join(state, "places.json")
 	b, err := os.ReadFile(p.record)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -47,6 +45,9 @@ func (p *places) openRecord(state string) error {
 		return withHint(fmt.Errorf("%s has version %d, this purser knows %d", p.record, rec.Version, missedVersion),
 			"use the newer purser that wrote it")
 	}
+	for id := range rec.Places {
+		p.others = p.others || p.single() || !slices.ContainsFunc(p.list, func(one *place) bool { return one.ID == id })
+	}
 	for _, one := range p.list {
 		names, noted := rec.Places[one.ID]
 		one.noted = noted
@@ -54,6 +55,31 @@ func (p *places) openRecord(state string) error {
 			one.missed[name] = true
 		}
 		one.abandoned = rec.Abandoned[one.ID]
+	}
+	return nil
+}
+
+// forgetOthers takes places out of the note that are given up: what they miss
+// from now on is not noted, so they would be new. A target that is left alone
+// loses what doesn't count there.
+func (p *places) forgetOthers(ctx context.Context) error {
+	if !p.others {
+		return nil
+	}
+	p.others = false
+	if !p.single() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		return p.save()
+	}
+	for name := range p.list[0].missed {
+		if err := p.list[0].Store.Delete(ctx, name); err != nil {
+			return err
+		}
+	}
+	p.list[0].missed = map[string]bool{}
+	if err := os.Remove(p.record); err != nil {
+		return fmt.Errorf("remove note of what places have missed: %w", err)
 	}
 	return nil
 }

@@ -9,7 +9,7 @@ import (
 // Repository has moved, and what it holds now.
 type PlaceReport struct {
 	URL           string
-	Live          bool  // it holds only the newest sets
+	Live          bool  // it is none of the targets, and holds only the newest sets
 	UploadedBytes int64 // bytes of all objects that were stored there
 	CopiedSets    int   // sets that it lacked, and got from another place
 	Chains, Sets  int
@@ -32,7 +32,7 @@ func (r *Repository) Report(ctx context.Context) ([]PlaceReport, error) {
 		c := newCollection(lists[one], p.prefixes)
 		p.mu.Lock()
 		rep := one.moved
-		rep.URL, rep.Live, rep.Err = one.URL, one.Live > 0, one.err
+		rep.URL, rep.Live, rep.Err = one.URL, one.near(), one.err
 		for _, problem := range p.problems {
 			if e, ok := problem.(*PlaceError); ok && rep.Err == nil && e.URL == one.URL {
 				rep.Err = e.Err
@@ -79,6 +79,6 @@ func (r *Repository) Sent(ctx context.Context) (Collection, error) {
 		return Collection{}, err
 	}
 	s := p.survey(lists)
-	s.places = slices.DeleteFunc(s.places, func(one *place) bool { return one.Live > 0 })
+	s.places = slices.DeleteFunc(s.places, func(one *place) bool { return one.near() })
 	return *newCollection(s.union(), p.prefixes), nil
 }

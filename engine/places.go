@@ -24,9 +24,15 @@ type Place struct {
 	// Live is of a place nearby that holds only so many of the newest sets, with
 	// what they build on; 0 is a target, which holds them all.
 	Live int
+	// Leaving is of a place nearby that is given up: it gets nothing, and its sets
+	// leave once all targets have them.
+	Leaving bool
 	// Deferred is of a target that holds all sets but the newest.
 	Deferred bool
 }
+
+// near reports whether the place is none of the targets.
+func (p *Place) near() bool { return p.Live > 0 || p.Leaving }
 
 // A PlaceError is why a place was not used to the end, or can't be made equal
 // to the others.
@@ -60,6 +66,7 @@ type places struct {
 	warn     func(msg string, args ...any)
 	// deferring says that deferred targets get no set before a newer one is made.
 	deferring bool
+	others    bool // the note has places that are none of these
 
 	mu       sync.Mutex // guards what follows, and all that changes in a place
 	problems []error    // of places that are in use all the same
@@ -92,7 +99,7 @@ func (p *places) single() bool { return len(p.list) == 1 }
 func (p *places) URL() string {
 	var urls []string
 	for _, one := range p.list {
-		if one.Live == 0 {
+		if !one.near() {
 			urls = append(urls, one.URL)
 		}
 	}
@@ -127,7 +134,7 @@ func (p *places) inUse() []*place {
 func (p *places) receiving() []*place {
 	var list []*place
 	for _, one := range p.inUse() {
-		if !p.deferring || !one.Deferred {
+		if !one.Leaving && (!p.deferring || !one.Deferred) {
 			list = append(list, one)
 		}
 	}

@@ -84,7 +84,7 @@ func OpenPlaces(_ context.Context, list []Place, o Options) (*Repository, error)
 		return nil, fmt.Errorf("volume size %d is not positive", o.VolumeSize)
 	}
 	r := &Repository{store: newPlaces(list, o.Prefixes, o.Warn), opt: o, spool: filepath.Join(o.ArchiveDir, "spool")}
-	first := list[slices.IndexFunc(list, func(p Place) bool { return p.Live == 0 })]
+	first := list[slices.IndexFunc(list, func(p Place) bool { return !p.near() })]
 	r.archive = &archiveDir{
 		dir:      filepath.Join(o.ArchiveDir, "archive", first.ID),
 		state:    filepath.Join(o.ArchiveDir, "state", first.ID+o.Prefixes.suffix()),

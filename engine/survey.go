@@ -231,6 +231,9 @@ func (p *places) wanted(c *Collection, one *place) func(*Set) bool {
 	if p.deferring && one.Deferred && len(sets) > 0 {
 		from = sets[0].Time
 	}
+	if one.Leaving {
+		return func(*Set) bool { return false }
+	}
 	if one.Live == 0 {
 		return func(s *Set) bool { return from.IsZero() || s.Time.Before(from) }
 	}

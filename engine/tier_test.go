@@ -169,6 +169,27 @@ func TestTierWithoutThePlaceNearby(t *testing.T) {
 	}
 }
 
+// A place nearby that is given up sends all that it has, and is empty then.
+func TestPlaceNearbyIsGivenUp(t *testing.T) {
+	t.Parallel()
+	s := newTierSite(t, 2, true)
+	for n := range 3 {
+		s.change(int64(n), 1000)
+		s.run(n)
+	}
+	s.tune = func(i int, p *engine.Place) { p.Leaving = i == 0 }
+	s.change(9, 1000)
+	if behind := s.run(3); len(behind) > 0 {
+		t.Error(behind)
+	}
+	if got := s.held(0) + "|" + s.held(1); got != "|f0 i1 i2 i3" {
+		t.Errorf("held are %s", got)
+	}
+	for name := range contents(t, s.targets[0]) {
+		t.Errorf("%s is left there", name)
+	}
+}
+
 // Every call to either place fails once, and all that follow: the next runs
 // bring both to what they are to hold.
 func TestTierFailsAtEveryCall(t *testing.T) {

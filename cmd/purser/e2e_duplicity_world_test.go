@@ -69,11 +69,17 @@ func (w *twins) in(t *testing.T) *twins {
 // run runs a line of shell in the directory that both share.
 func (u *twin) run(line string) result {
 	u.t.Helper()
+	return u.command(line).run()
+}
+
+// command prepares a line for run.
+func (u *twin) command(line string) *process {
+	u.t.Helper()
 	cmd := exec.CommandContext(u.t.Context(), "sh", "-c", line)
 	cmd.Dir, cmd.Env = filepath.Dir(u.dir), u.env
 	p := &process{t: u.t, cmd: cmd}
 	cmd.Stdout, cmd.Stderr = &p.stdout, &p.stderr
-	return p.run()
+	return p
 }
 
 // must runs a line that has to end well.

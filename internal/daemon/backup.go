@@ -61,10 +61,13 @@ func (r *run) backupTo(ctx context.Context, p place, full bool, then after) erro
 		return err
 	}
 	defer r.closing("the target", repo.Close)
-	if err := r.store(ctx, p, repo, full); err != nil {
+	err = r.store(ctx, p, repo, full)
+	if ctx.Err() == nil {
+		r.noteBehind(repo)
+	}
+	if err != nil {
 		return err
 	}
-	r.noteBehind(repo)
 	if then != nil {
 		err = then(ctx, p, repo)
 	}

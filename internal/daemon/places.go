@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -73,18 +74,26 @@ func openPlaces(ctx context.Context, o Options) ([]engine.Place, error) {
 		return nil, err
 	}
 	var list []engine.Place
-	if o.Config.LiveKeep > 0 && o.Config.Archive == "" {
-		dir := liveDir(o.Config, targets[0].ID)
+	dir := liveDir(o.Config, targets[0].ID)
+	leaving := o.Config.LiveKeep == 0 && holdsSets(dir)
+	if (o.Config.LiveKeep > 0 || leaving) && o.Config.Archive == "" {
 		live, err := storage.Open(ctx, "file://"+escapePath(dir), storage.Options{Warn: o.Log.Warn})
 		if err != nil {
 			return nil, errors.Join(err, closeTargets(targets))
 		}
-		list = append(list, engine.Place{Store: live, URL: live.URL(), ID: live.ID(), Live: o.Config.LiveKeep})
+		list = append(list, engine.Place{Store: live, URL: live.URL(), ID: live.ID(), Live: o.Config.LiveKeep, Leaving: leaving})
 	}
 	for _, t := range targets {
 		list = append(list, engine.Place{Store: t.Store, URL: t.URL, ID: t.ID, Err: t.Err, Deferred: len(list) > 0 && list[0].Live > 0 && !o.Config.UploadLatest})
 	}
 	return list, nil
+}
+
+// holdsSets reports whether the place nearby was used before, and has not been
+// emptied since.
+func holdsSets(dir string) bool {
+	entries, err := os.ReadDir(dir)
+	return err == nil && slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return strings.Contains(e.Name(), "duplicity-") })
 }
 
 // liveDir is where the newest sets for a target stay.
@@ -108,7 +117,10 @@ func URLs(cfg *config.Config) string {
 // is to hold.
 func (r *run) noteBehind(repo *engine.Repository) {
 	for _, err := range repo.Behind() {
-		r.missing = append(r.missing, &incomplete{err})
+		// A run that goes on with the last one's backup makes two.
+		if !slices.ContainsFunc(r.missing, func(known error) bool { return known.Error() == err.Error() }) {
+			r.missing = append(r.missing, &incomplete{err})
+		}
 	}
 }
 
@@ -120,6 +132,7 @@ func (r *run) noteTargets(ctx context.Context, p place, repo *engine.Repository)
 		r.log.Warn("what each target holds now could not be counted", "error", err)
 		return
 	}
+	before := slices.Clone(r.record.Targets)
 	if p.profile == "" {
 		r.record.Targets, r.history.Targets = nil, nil
 	}
@@ -127,6 +140,11 @@ func (r *run) noteTargets(ctx context.Context, p place, repo *engine.Repository)
 		t := api.Target{
 			URL: one.URL, Live: one.Live, UploadedBytes: one.UploadedBytes, CopiedSets: one.CopiedSets,
 			Kept: api.Kept{Chains: one.Chains, Sets: one.Sets, Bytes: one.Bytes},
+		}
+		for _, b := range before {
+			if b.URL == t.URL {
+				t.UploadedBytes, t.CopiedSets = t.UploadedBytes+b.UploadedBytes, t.CopiedSets+b.CopiedSets
+			}
 		}
 		if one.Err != nil {
 			t.Error = r.cfg.Scrub(oneLine(one.Err))

@@ -147,11 +147,32 @@ func TestLiveKeepAndUploadLatest(t *testing.T) {
 	if len(reports) != 2 || !reports[0].Live || reports[0].Sets != 3 || reports[1].Sets != 2 {
 		t.Errorf("places are %+v", reports)
 	}
+	b.giveUpLive(t, target)
 	dest := filepath.Join(t.TempDir(), "restored")
 	_, err = repo.Restore(t.Context(), dest, engine.RestoreOptions{})
 	b.must(t, err)
 	if text, err := os.ReadFile(filepath.Join(dest, "volumes.txt")); err != nil || string(text) != "three" {
 		t.Errorf("restored %q, %v", text, err)
+	}
+}
+
+// giveUpLive takes the place nearby out of the settings: the next run sends what
+// was only there.
+func (b *bench) giveUpLive(t *testing.T, target string) {
+	t.Helper()
+	cfg := *b.cfg
+	cfg.LiveKeep, cfg.UploadLatest = 0, true
+	b.cfg, b.opt.Config = &cfg, &cfg
+	if _, err := b.Run(t.Context(), RunOptions{Trigger: ByCommand}); err != nil {
+		t.Fatal(err)
+	}
+	repo, err := OpenRepository(t.Context(), b.opt)
+	b.must(t, err)
+	defer repo.Close()
+	c, err := repo.Collection(t.Context())
+	b.must(t, err)
+	if len(c.Chains) != 1 || len(c.Chains[0].Sets) != 3 || len(repo.Alone()) != 1 {
+		t.Errorf("%d places hold %+v", len(repo.Alone()), c)
 	}
 }
 

@@ -62,6 +62,12 @@ MaxStartups 100
 	return s
 }
 
+// Restart starts a server that was stopped, as it was.
+func (s *SSH) Restart(t *testing.T) {
+	t.Helper()
+	s.Server = start(t, s.Port, nil, "sshd", "-D", "-e", "-f", filepath.Join(filepath.Dir(s.KnownHosts), "sshd_config"))
+}
+
 // NewUser makes a user of the machine for the test, with a password and a home.
 func NewUser(t *testing.T, password string) (name, home string) {
 	t.Helper()
