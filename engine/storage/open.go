@@ -69,7 +69,7 @@ func Open(ctx context.Context, rawURL string, o Options) (*Store, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	limit := network.NewLimit(o.UploadRate)
+	limit := network.NewChangingLimit(o.UploadRate)
 	o.dialer = network.Dialer{Stall: o.StallTimeout, Limit: limit}
 	backend, err := all[i].open(ctx, rest, o)
 	if err != nil {

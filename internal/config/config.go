@@ -68,9 +68,9 @@ type Config struct {
 	Listen      string        // host:port, or empty [BACKUP_LISTEN]
 	ListenToken secret.String // set where Listen is [BACKUP_LISTEN_TOKEN]
 
-	BandwidthLimit     int64 // bytes per second, 0 is none [BACKUP_BWLIMIT]
-	TargetRequireMount bool  // [BACKUP_TARGET_REQUIRE_MOUNT]
-	Debug              bool  // [DEBUG]
+	BandwidthLimit     Bandwidth // [BACKUP_BWLIMIT]
+	TargetRequireMount bool      // [BACKUP_TARGET_REQUIRE_MOUNT]
+	Debug              bool      // [DEBUG]
 
 	Rancher     Rancher
 	Docker      Docker

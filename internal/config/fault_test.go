@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/purser-backup/purser/internal/config"
 )
@@ -233,7 +234,7 @@ func TestOptions(t *testing.T) {
 
 func TestRates(t *testing.T) {
 	for value, want := range map[string]int64{"0": 0, "500": 500 << 10, "1K": 1 << 10, "1.5M": 3 << 19, "2g": 2 << 30, "0.0001": 1} {
-		if got := load(t, "BACKUP_BWLIMIT="+value).BandwidthLimit; got != want {
+		if got := load(t, "BACKUP_BWLIMIT="+value).BandwidthLimit.At(time.Now()); got != want {
 			t.Errorf("%s: %d, want %d", value, got, want)
 		}
 	}

@@ -132,7 +132,7 @@ func placeVariables(c *Config) []variable {
 		{name: "BACKUP_STALE_AFTER", def: "30D", set: to(&c.StaleAfter, parseInterval)},
 		{name: varListen, set: to(&c.Listen, parseListen)},
 		{name: varListenToken, secret: true, set: hide(&c.ListenToken)},
-		{name: "BACKUP_BWLIMIT", set: to(&c.BandwidthLimit, parseRate)},
+		{name: "BACKUP_BWLIMIT", set: to(&c.BandwidthLimit, parseBandwidth)},
 		{name: "BACKUP_TARGET_REQUIRE_MOUNT", def: "false", set: to(&c.TargetRequireMount, parseBool)},
 		{name: "BACKUP_RSYNC_IMAGE", set: to(&c.Programs.RsyncImage, parseImage)},
 		{name: "BACKUP_RCLONE_IMAGE", set: to(&c.Programs.RcloneImage, parseImage)},

@@ -55,8 +55,8 @@ func (r *run) store(ctx context.Context, repo *engine.Repository, full bool) err
 	}
 	defer r.closing("the source path", src.Close)
 	started := []any{"source", r.cfg.SourcePath, "target", r.URL()}
-	if r.cfg.BandwidthLimit > 0 {
-		started = append(started, "upload_bytes_per_second", r.cfg.BandwidthLimit)
+	if limit := r.cfg.BandwidthLimit; !limit.IsZero() {
+		started = append(started, "upload_bytes_per_second", limit.At(r.now()), "limit_changes", limit.Changes())
 	}
 	r.log.Info("backup started", started...)
 	held := r.dumpsInTree()
