@@ -35,6 +35,7 @@ type settings struct {
 	runs   int
 	tools  string
 	memory bool
+	remote bool
 }
 
 func run(ctx context.Context) error {
@@ -45,9 +46,10 @@ func run(ctx context.Context) error {
 	flag.IntVar(&s.runs, "runs", 3, "how often each step is run; medians are shown")
 	flag.StringVar(&s.tools, "tools", "restic,borg,duplicity,kopia", "the peers; those that are not installed are left out")
 	flag.BoolVar(&s.memory, "memory", true, "the table of memory too")
+	flag.BoolVar(&s.remote, "targets", false, "targets over S3 and SFTP only")
 	flag.Parse()
 	if s.size < 1 || s.runs < 1 || flag.NArg() > 0 {
-		return errors.New("usage: benchmark [-size PERCENT] [-runs N] [-tools LIST] [-memory=false] [-purser FILE] [-dir DIR]")
+		return errors.New("usage: benchmark [-size PERCENT] [-runs N] [-tools LIST] [-memory=false] [-targets] [-purser FILE] [-dir DIR]")
 	}
 	var err error
 	if s.purser, err = filepath.Abs(s.purser); err != nil {
@@ -58,6 +60,9 @@ func run(ctx context.Context) error {
 	}
 	defer os.RemoveAll(s.dir)
 	describe(ctx, &s)
+	if s.remote {
+		return remoteTable(ctx, &s)
+	}
 	if err := comparison(ctx, &s); err != nil {
 		return err
 	}
