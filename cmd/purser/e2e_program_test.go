@@ -34,22 +34,22 @@ func TestProgramsInContainers(t *testing.T) {
 			return p.with("BACKUP_DUPLICITY_URL=rclone://dav:/deep/folder", "BACKUP_RCLONE_IMAGE="+image)
 		}},
 	} {
+		if name == "rclone" && os.Getenv("PURSER_SOAK") == "" {
+			continue // each call is a container; what differs is tested without
+		}
 		t.Run(name, func(t *testing.T) {
 			data := t.TempDir()
 			server := w.container(name, image, append(c.options, "-v", dir+":/conf", "-v", data+":/data")...)
 			address := w.docker("inspect", "--format", "{{.NetworkSettings.IPAddress}}", server)
-			p := c.env(w.purser("named volume"), address).with("BACKUP_MODULE_DATABASE=false", "BACKUP_DUPLICITY_VOLSIZE=1")
+			p := c.env(w.purser("named volume"), address).with("BACKUP_MODULE_DATABASE=false")
 			file := filepath.Join(p.source, "volumes/file")
-			write(t, file, noise(rand.New(rand.NewPCG(1, 2)), 2<<20), 0o600)
+			write(t, file, noise(rand.New(rand.NewPCG(1, 2)), 1<<20), 0o600)
 			p.must("backup")
-			write(t, file+"2", []byte("more"), 0o600)
-			p.must("backup")
-			p.wantChain(1)
 			wantSame(t, "the restore", snapshot(t, p.source), snapshot(t, p.fresh().restored()))
 			if left := w.docker("ps", "-aq", "--filter", "label=io.purser.role=tool", "--filter", "label=io.purser.instance="+w.stack); left != "" {
 				t.Errorf("containers are left: %s", left)
 			}
-			if entries, err := os.ReadDir(filepath.Join(data, "deep/folder")); err != nil || len(entries) < 6 {
+			if entries, err := os.ReadDir(filepath.Join(data, "deep/folder")); err != nil || len(entries) < 3 {
 				t.Errorf("on the target: %v, %v", entries, err)
 			}
 			r := p.with("BACKUP_RSYNC_IMAGE=busybox", "BACKUP_RCLONE_IMAGE=busybox").run("sets")

@@ -317,6 +317,6 @@ func runWithAbsentImage(t *testing.T, w *world, proxy *socketProxy) {
 	w.postgres("postgres", "postgres:17")
 	p := w.purser("named volume").behind(proxy)
 	p.mounts = append(p.mounts, config+":/opt/backup/config:ro")
-	wantRefusal(t, p.run("run"), 3, "pull image "+absent, "check the image's name in the recipe")
+	wantRefusal(t, p.run("run"), 3, "pull image "+absent, "check the image's name")
 	p.wantChain(0)
 }

@@ -89,8 +89,8 @@ func Open(ctx context.Context, rawURL string, o Options) (*Store, error) {
 // Limit is a limit on what is sent, which several Stores may share.
 type Limit = network.Limit
 
-// NewLimit limits all uploads together to so many bytes per second; 0 is no limit.
-func NewLimit(rate int64) *Limit { return network.NewLimit(rate) }
+// NewLimit limits all uploads together; rate is as UploadRate.
+func NewLimit(rate func() int64) *Limit { return network.NewChangingLimit(rate) }
 
 // ID is that of a Store on the target with this URL.
 func ID(rawURL string) string {

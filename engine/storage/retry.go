@@ -81,9 +81,10 @@ type Options struct {
 	// RsyncPassword is that of a daemon where there is no other.
 	RsyncPassword secret.String
 	Rclone        Rclone
-	// UploadRate is the most that all uploads together send, in bytes per second;
-	// 0 is no limit.
-	UploadRate int64
+	// UploadRate gives the most that all uploads together send now, in bytes per
+	// second; 0 is no limit. It is asked often, by several goroutines. nil is
+	// no limit at any time.
+	UploadRate func() int64
 	// Limit, if it is set, is shared with other Stores in place of UploadRate.
 	Limit *Limit
 	// Warn is told of each retry, in the manner of slog: a message, then keys

@@ -68,7 +68,7 @@ func table() []rule {
 			tests: []string{"engine/storage/driver", "engine/storage/driver/drivertest", "internal/docker/dockertest", "internal/notify/notifytest",
 				"internal/rancher/ranchertest"}},
 		{pkg: "internal/docker", code: []string{"discovery", "dumpers", "internal/bug"},
-			tests: []string{"internal/docker/dockertest", "templates"}},
+			tests: []string{"internal/docker/dockertest", "internal/secret", "templates"}},
 		{pkg: "internal/docker/dockertest"},
 		{pkg: "internal/filter"},
 		{pkg: "internal/hint"},

@@ -80,9 +80,9 @@ type Config struct {
 	LiveKeep     int  // so many of the newest sets stay in a place nearby; 0 is no such place [BACKUP_LIVE_KEEP]
 	UploadLatest bool // send the newest set too, to the targets [BACKUP_UPLOAD_LATEST]
 
-	BandwidthLimit     int64 // bytes per second, 0 is none [BACKUP_BWLIMIT]
-	TargetRequireMount bool  // [BACKUP_TARGET_REQUIRE_MOUNT]
-	Debug              bool  // [DEBUG]
+	BandwidthLimit     Bandwidth // [BACKUP_BWLIMIT]
+	TargetRequireMount bool      // [BACKUP_TARGET_REQUIRE_MOUNT]
+	Debug              bool      // [DEBUG]
 
 	Rancher     Rancher
 	Docker      Docker

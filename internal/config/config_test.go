@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -36,8 +37,9 @@ func same(t *testing.T, got, want *config.Config) {
 	policy := cmp.Comparer(func(a, b retention.Policy) bool { return a.String() == b.String() })
 	rules := cmp.Comparer(func(a, b filter.Filter) bool { return slices.Equal(a.Rules(), b.Rules()) })
 	days := cmp.Comparer(func(a, b schedule.Days) bool { return a.String() == b.String() })
+	limit := cmp.Comparer(func(a, b config.Bandwidth) bool { return reflect.DeepEqual(a, b) })
 	location := cmp.Comparer(func(a, b *time.Location) bool { return a.String() == b.String() })
-	if d := cmp.Diff(want, got, secrets, policy, rules, days, location, cmpopts.IgnoreFields(config.Config{}, "Schedule", "Profiles"), cmpopts.IgnoreUnexported(config.Config{})); d != "" {
+	if d := cmp.Diff(want, got, secrets, policy, rules, days, location, limit, cmpopts.IgnoreFields(config.Config{}, "Schedule", "Profiles"), cmpopts.IgnoreUnexported(config.Config{})); d != "" {
 		t.Errorf("differs (-want +got):\n%s", d)
 	}
 	from := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
@@ -293,7 +295,7 @@ func TestPassedThrough(t *testing.T) {
 	if k.AWSAccessKeyID != "id" || k.AWSSecretAccessKey.Reveal() != "key" || k.AWSSessionToken.Reveal() != "tok" || k.AWSRegion != "b" {
 		t.Errorf("Credentials: %+v", k)
 	}
-	if c.Location.String() != "Europe/Paris" || c.Listen != ":8080" || c.BandwidthLimit != 3<<19 || c.Instance != "blue-1" ||
+	if c.Location.String() != "Europe/Paris" || c.Listen != ":8080" || c.BandwidthLimit.At(time.Now()) != 3<<19 || c.BandwidthLimit.Changes() || c.Instance != "blue-1" ||
 		c.StaleAfter != 14*24*time.Hour || c.SignPassphrase.Reveal() != "s" {
 		t.Errorf("got %+v", c)
 	}

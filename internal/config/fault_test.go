@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/purser-backup/purser/internal/config"
 )
@@ -237,7 +238,7 @@ func TestRates(t *testing.T) {
 		"500": 500, "1.5m": 1536, "1M": 1024, "1MB": 977, "1KB": 1, "0.6": 1, "1g": 1 << 20, "0": 0, "512b": 1,
 		"1K": 1, "1.5M": 1536, "2g": 2 << 20, "1MiB": 1024, "1gb": 976563, ".5m": 512, "2.": 2, "0b": 0,
 	} {
-		got := load(t, "BACKUP_BWLIMIT="+value).BandwidthLimit
+		got := load(t, "BACKUP_BWLIMIT="+value).BandwidthLimit.At(time.Now())
 		if (got+512)/1024 != want || (got == 0) != (want == 0) {
 			t.Errorf("%s: %d bytes per second, want %d KiB", value, got, want)
 		}

@@ -129,7 +129,7 @@ func placeVariables(c *Config) []variable {
 		{name: "BACKUP_STALE_AFTER", def: "30D", set: to(&c.StaleAfter, parseInterval)},
 		{name: varListen, set: to(&c.Listen, parseListen)},
 		{name: varListenToken, secret: true, set: hide(&c.ListenToken)},
-		{name: "BACKUP_BWLIMIT", set: to(&c.BandwidthLimit, parseRate)},
+		{name: "BACKUP_BWLIMIT", set: to(&c.BandwidthLimit, parseBandwidth)},
 		{name: varLiveKeep, set: count(&c.LiveKeep, 1000)},
 		{name: varUploadLatest, def: "true", set: to(&c.UploadLatest, parseBool)},
 		{name: "BACKUP_TARGET_REQUIRE_MOUNT", def: "false", set: to(&c.TargetRequireMount, parseBool)},

@@ -85,8 +85,8 @@ func (r *run) store(ctx context.Context, p place, repo *engine.Repository, full 
 	}
 	defer r.closing("the source path", src.Close)
 	started := []any{"source", r.cfg.SourcePath, "target", p.url()}
-	if cfg.BandwidthLimit > 0 {
-		started = append(started, "upload_bytes_per_second", cfg.BandwidthLimit)
+	if limit := cfg.BandwidthLimit; !limit.IsZero() {
+		started = append(started, "upload_bytes_per_second", limit.At(r.now()), "limit_changes", limit.Changes())
 	}
 	r.log.Info("backup started", started...)
 	held := r.dumpsInTree()

@@ -14,7 +14,7 @@ func storageOptions(o Options) storage.Options {
 	cfg := o.Config
 	target, credentials := cfg.Target, cfg.Credentials
 	s := storage.Options{
-		Retries: cfg.Retries, RetryDelay: cfg.RetryDelay, Warn: o.Log.Warn, UploadRate: cfg.BandwidthLimit,
+		Retries: cfg.Retries, RetryDelay: cfg.RetryDelay, Warn: o.Log.Warn,
 		RequireMount: cfg.TargetRequireMount,
 		Password:     credentials.FTPPassword,
 		TLS:          storage.TLS{CAFile: target.CAFile, CAPath: target.CAPath, Insecure: target.Insecure},
@@ -28,6 +28,9 @@ func storageOptions(o Options) storage.Options {
 		},
 		SSH: sshOptions(target.SSH, o.KeyDir), Programs: programs(o),
 		RsyncPassword: credentials.RsyncPassword, RsyncOptions: target.RsyncOptions, Rclone: rclone(cfg.Programs, o.KeyDir),
+	}
+	if limit := cfg.BandwidthLimit; !limit.IsZero() {
+		s.UploadRate = func() int64 { return limit.At(o.Now()) }
 	}
 	if target.CAFile == "" && target.CAPath == "" && credentials.AWSCAFile != "" {
 		s.S3.TLS = storage.TLS{CAFile: credentials.AWSCAFile, Insecure: target.Insecure}

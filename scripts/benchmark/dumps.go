@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// server is a database that is dumped.
-type server struct {
+// A database is one whose dump is measured.
+type database struct {
 	name   string
 	image  string
 	env    string   // its password
@@ -26,8 +26,8 @@ type server struct {
 
 const rootWord = "benchmark"
 
-func servers() []server {
-	return []server{
+func servers() []database {
+	return []database{
 		{
 			name: "mariadb", image: "mariadb:11", env: "MARIADB_ROOT_PASSWORD=" + rootWord,
 			client: []string{"mariadb", "-h", "127.0.0.1", "-u", "root", "-p" + rootWord},
@@ -104,8 +104,8 @@ func (d *dumps) remove(ctx context.Context) error {
 	return err
 }
 
-// start starts a server of rows, and returns its container.
-func (d *dumps) start(ctx context.Context, sv server, name string, rows int) (string, error) {
+// start starts a database of rows, and returns its container.
+func (d *dumps) start(ctx context.Context, sv database, name string, rows int) (string, error) {
 	id, err := d.docker(ctx, "", "run", "-d", "--pull", "never", "--label", "purser-bench="+filepath.Base(d.dir),
 		"--label", "backup.id=bench/"+name, "-e", sv.env, sv.image)
 	if err != nil {
@@ -126,7 +126,7 @@ func (d *dumps) start(ctx context.Context, sv server, name string, rows int) (st
 	}
 }
 
-func (d *dumps) sql(ctx context.Context, id string, sv server, text string) error {
+func (d *dumps) sql(ctx context.Context, id string, sv database, text string) error {
 	_, err := d.docker(ctx, text, append([]string{"exec", "-i", "-e", "PGPASSWORD=" + rootWord, id}, sv.client...)...)
 	return err
 }
@@ -139,9 +139,9 @@ func (d *dumps) begin(ctx context.Context) error {
 	return errors.Join(d.purser.begin(ctx, d.source), d.restic.begin(ctx, d.source))
 }
 
-// one measures a single server: its dump beside the bare client's, and the
+// one measures a single database: its dump beside the bare client's, and the
 // increment after 1 % of its rows have changed.
-func (d *dumps) one(ctx context.Context, sv server, rows int) error {
+func (d *dumps) one(ctx context.Context, sv database, rows int) error {
 	id, err := d.start(ctx, sv, sv.name, rows)
 	if err != nil {
 		return err
@@ -177,8 +177,8 @@ func judgeDump(what string, got, limit float64, unit string) {
 	fmt.Printf("%-7s %-28s %.3f, at most %.2f %s\n", verdict(got <= limit), what, got, limit, unit)
 }
 
-// bareDump lets the server's own client dump, in a container as purser's.
-func (d *dumps) bareDump(ctx context.Context, sv server, id string) (sample, error) {
+// bareDump lets the database's own client dump, in a container as purser's.
+func (d *dumps) bareDump(ctx context.Context, sv database, id string) (sample, error) {
 	if err := errors.Join(os.RemoveAll(d.bare), os.Mkdir(d.bare, 0o777), os.Chmod(d.bare, 0o777)); err != nil {
 		return sample{}, err
 	}
@@ -188,7 +188,7 @@ func (d *dumps) bareDump(ctx context.Context, sv server, id string) (sample, err
 	return sample{wall: time.Since(began)}, err
 }
 
-func (d *dumps) increment(ctx context.Context, sv server, id string) error {
+func (d *dumps) increment(ctx context.Context, sv database, id string) error {
 	var full, again [2]sample
 	for i, change := range []string{"", sv.change} {
 		if change != "" {

@@ -41,7 +41,8 @@ type settings struct {
 func tables() map[string]func(context.Context, *settings) error {
 	return map[string]func(context.Context, *settings) error{
 		"comparison": comparison, "memory": memoryTable, "days": daysTable, "chain": chainTable, "growth": growthTable,
-		"dumps": dumpTables, // on the Engine of DOCKER_HOST
+		"targets": remoteTable,
+		"dumps":   dumpTables, // on the Engine of DOCKER_HOST
 	}
 }
 

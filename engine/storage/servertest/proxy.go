@@ -19,6 +19,7 @@ type Proxy struct {
 	after int64 // bytes that clients may still send; negative is no end
 	stall bool  // stand still then, in place of a reset
 	hit   bool
+	line  *line // of what clients send; nil is none
 	open  map[net.Conn]bool
 	work  sync.WaitGroup
 	over  chan struct{} // closed at the end of the test
@@ -88,7 +89,7 @@ func (p *Proxy) serve() {
 		p.mu.Lock()
 		p.open[client], p.open[server] = true, true
 		p.mu.Unlock()
-		p.work.Go(func() { p.forward(server, client, p.spend) })
+		p.work.Go(func() { p.forward(p.delayed(server), client, p.spend) })
 		p.work.Go(func() { p.forward(client, server, func(n int) (int, bool) { return n, false }) })
 	}
 }
@@ -129,7 +130,7 @@ func (p *Proxy) forward(to, from net.Conn, spend func(int) (int, bool)) {
 			return
 		}
 		if errors.Is(err, io.EOF) {
-			_ = to.(*net.TCPConn).CloseWrite() // the other direction may go on
+			_ = to.(interface{ CloseWrite() error }).CloseWrite() // the other direction may go on
 			return
 		}
 		if err != nil {
@@ -141,7 +142,7 @@ func (p *Proxy) forward(to, from net.Conn, spend func(int) (int, bool)) {
 
 // reset closes a connection as a crash does.
 func reset(c net.Conn) {
-	_ = c.(*net.TCPConn).SetLinger(0)
+	_ = c.(interface{ SetLinger(int) error }).SetLinger(0)
 	_ = c.Close()
 }
 

@@ -35,15 +35,21 @@ func VersityGW(t *testing.T, cert *Certificate) *S3 {
 // MinIO starts the server MinIO. With a certificate it speaks TLS.
 func MinIO(t *testing.T, cert *Certificate) *S3 {
 	t.Helper()
+	return MinIOWith(t, cert)
+}
+
+// MinIOWith is MinIO with more in its environment.
+func MinIOWith(t *testing.T, cert *Certificate, env ...string) *S3 {
+	t.Helper()
 	dir := t.TempDir()
 	data, certs := folder(t, dir, "data"), folder(t, dir, "certs")
 	if cert != nil {
 		cert.copyTo(t, filepath.Join(certs, "public.crt"), filepath.Join(certs, "private.key"))
 	}
 	port := freePorts(t, 1)[0]
-	s := start(t, port, []string{
+	s := start(t, port, append([]string{
 		"MINIO_ROOT_USER=" + AccessKey, "MINIO_ROOT_PASSWORD=" + SecretKey, "MINIO_UPDATE=off", "MINIO_BROWSER=off",
 		"MINIO_KMS_SECRET_KEY=test:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
-	}, "minio", "server", "--certs-dir", certs, "--address", "127.0.0.1:"+strconv.Itoa(port), data)
+	}, env...), "minio", "server", "--certs-dir", certs, "--address", "127.0.0.1:"+strconv.Itoa(port), data)
 	return &S3{s, data}
 }

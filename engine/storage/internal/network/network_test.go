@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -105,5 +106,28 @@ func TestLimit(t *testing.T) {
 	t.Logf("%.1f %% of the rate", 100*want/took)
 	if network.NewLimit(0) != nil {
 		t.Error("0 is a limit")
+	}
+}
+
+// A limit that changes is kept to from then on, up and down, and may go.
+func TestChangingLimit(t *testing.T) {
+	var rate atomic.Int64
+	limit := network.NewChangingLimit(rate.Load)
+	for _, c := range []struct {
+		rate int64
+		want time.Duration // for 512 KiB
+	}{{0, 0}, {1 << 20, 500 * time.Millisecond}, {256 << 10, 2 * time.Second}, {0, 0}, {1 << 20, 500 * time.Millisecond}} {
+		rate.Store(c.rate)
+		began := time.Now()
+		if _, err := io.Copy(io.Discard, limit.Pace(bytes.NewReader(make([]byte, 512<<10)))); err != nil {
+			t.Fatal(err)
+		}
+		// The first piece goes at once, of 0.05 s.
+		if took := time.Since(began); took < c.want*85/100 || limit.PerSecond() != c.rate {
+			t.Errorf("%v at %d bytes per second, want %v", took, c.rate, c.want)
+		}
+	}
+	if network.NewChangingLimit(nil) != nil {
+		t.Error("nil is a limit")
 	}
 }

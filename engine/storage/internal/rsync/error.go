@@ -37,7 +37,7 @@ var errPermanent = errors.New("permanent")
 
 func (b *Backend) faults() []fault {
 	folder := b.place.folder()
-	login := fmt.Sprintf("check the user in the URL and the key: name one with --ssh-options=-oIdentityFile=/path in BACKUP_DUPLICITY_OPTIONS; it must have no passphrase, or be an agent's")
+	const login = "check the user in the URL and the key: name one with --ssh-options=-oIdentityFile=/path in BACKUP_DUPLICITY_OPTIONS; it must have no passphrase, or be an agent's"
 	return []fault{
 		{"@ERROR: auth failed", fs.ErrPermission, "check the user in the URL, and the password there, in RSYNC_PASSWORD or in FTP_PASSWORD"},
 		{"@ERROR: access denied", fs.ErrPermission, "let the daemon take this host, with \"hosts allow\" in its configuration"},

@@ -57,7 +57,7 @@ func (b *Backend) hint(answer minio.ErrorResponse) string {
 		return fmt.Sprintf("create the bucket %s, or correct its name in the URL", b.bucket)
 	case "InvalidAccessKeyId", "SignatureDoesNotMatch":
 		return "check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
-	case "ExpiredToken", "ExpiredTokenException", "InvalidToken":
+	case "ExpiredToken", "ExpiredTokenException", "InvalidToken", "InvalidTokenId":
 		return "get new temporary credentials and set AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN"
 	case "AuthorizationHeaderMalformed", "InvalidRegion", "PermanentRedirect", "IllegalLocationConstraintException":
 		if answer.Region != "" {
