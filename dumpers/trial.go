@@ -207,14 +207,23 @@ func moveAll(from, to string) error {
 }
 
 // holds is what the server holds, by the recipe's empty. A server that has
-// just started is given the time that a dump gives it.
+// just started is given the time that a dump gives it; without an empty, the
+// recipe's check finds out whether it answers.
 func (t *trial) holds(ctx context.Context, s discovery.Service, spec Spec) (string, error) {
-	if spec.Empty == "" {
+	op, script := "empty", spec.Empty
+	if script == "" {
+		op, script = "check", spec.Check
+	}
+	if script == "" {
 		return "", nil
 	}
 	for {
-		text, err := t.run(ctx, s, spec, "empty", spec.Empty)
-		if err == nil || !t.dumper.starting(ctx, s, err) {
+		text, err := t.run(ctx, s, spec, op, script)
+		switch {
+		case err != nil && t.dumper.starting(ctx, s, err):
+		case spec.Empty == "":
+			return "", ctx.Err() // a check of a new server may well fail
+		default:
 			return text, err
 		}
 	}
