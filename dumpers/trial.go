@@ -1,6 +1,7 @@
 package dumpers
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -75,7 +76,8 @@ func (d *Dumper) try(ctx context.Context, t Trial, s discovery.Service) (tried T
 		return tried, d.diskError(s, "stage", err)
 	}
 	defer func() { err = errors.Join(err, inner.Close()) }()
-	trial := &trial{Trial: t, dumper: inner, service: s}
+	trial := &trial{Trial: t, dumper: inner, service: s,
+		advice: "test in the index says with which environment and command the image is started; `docker run` shows whether they do"}
 	trial.Server.Service = s.ID()
 	if err := trial.serve(ctx, trial.dump); err != nil {
 		return tried, err
@@ -90,6 +92,7 @@ type trial struct {
 	dumper  *Dumper
 	service discovery.Service
 	report  Report
+	advice  string // where the server ends by itself
 	want    string
 	tried   Tried
 }
@@ -127,8 +130,8 @@ func (t *trial) serve(ctx context.Context, part func(context.Context, discovery.
 	if !ended {
 		return err
 	}
-	return trialError(t.service, "serve", fmt.Errorf("the server ended by itself; it printed: %s; %w", output.redacted(spec.secrets), err),
-		"test in the index says with which environment and command the image is started; `docker run` shows whether they do")
+	printed := cmp.Or(output.redacted(spec.secrets), "nothing")
+	return trialError(t.service, "serve", fmt.Errorf("the server ended by itself; it printed: %s; %w", printed, err), t.advice)
 }
 
 // dump seeds the server and dumps it.
@@ -204,14 +207,23 @@ func moveAll(from, to string) error {
 }
 
 // holds is what the server holds, by the recipe's empty. A server that has
-// just started is given the time that a dump gives it.
+// just started is given the time that a dump gives it; without an empty, the
+// recipe's check finds out whether it answers.
 func (t *trial) holds(ctx context.Context, s discovery.Service, spec Spec) (string, error) {
-	if spec.Empty == "" {
+	op, script := "empty", spec.Empty
+	if script == "" {
+		op, script = "check", spec.Check
+	}
+	if script == "" {
 		return "", nil
 	}
 	for {
-		text, err := t.run(ctx, s, spec, "empty", spec.Empty)
-		if err == nil || !t.dumper.starting(ctx, s, err) {
+		text, err := t.run(ctx, s, spec, op, script)
+		switch {
+		case err != nil && t.dumper.starting(ctx, s, err):
+		case spec.Empty == "":
+			return "", ctx.Err() // a check of a new server may well fail
+		default:
 			return text, err
 		}
 	}

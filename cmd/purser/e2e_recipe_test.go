@@ -48,6 +48,7 @@ cat /notes 2>/dev/null
 echo "-- end"
 END
 chmod 755 /www/cgi-bin/notes
+sleep "${NOTES_DELAY:-0}"
 exec httpd -f -p 8080 -h /www`
 
 // notes makes the image of that server, and returns purser with the example's
@@ -81,15 +82,26 @@ func (w *world) notes(change ...string) (p *purser, image string) {
 // seeding is what the example's seed begins with.
 const seeding = `sh -c 'wget -q --header "Token:$TOKEN" -O - --post-data`
 
-// The README's example of a recipe works as it stands.
+// The README's example of a recipe works as it stands, and with a server that
+// takes its time.
 func TestRecipeOfTheReadme(t *testing.T) {
 	t.Parallel()
-	p, image := newWorld(t).notes()
-	r := p.must("recipe", "test", "notes", "--image", image)
-	if !strings.Contains(r.stdout, "2 lines are the same") {
-		t.Errorf("it says:\n%s", r.stdout)
+	slow := []string{`"NOTES_TOKEN:a word"`, `"NOTES_TOKEN:a word", "NOTES_DELAY:2"`}
+	for name, change := range map[string][]string{
+		"as it stands":  nil,
+		"slow":          slow,
+		"without empty": append(slow[:2:2], "empty:  ", "#", "  - sh -c 'wget -q --header \"Token:$TOKEN\" -O /tmp/notes http", "#"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p, image := newWorld(t).notes(change...)
+			r := p.must("recipe", "test", "notes", "--image", image)
+			if !strings.Contains(r.stdout, "2 lines are the same") {
+				t.Errorf("it says:\n%s", r.stdout)
+			}
+			p.wantNothingLeft()
+		})
 	}
-	p.wantNothingLeft()
 }
 
 // A recipe that doesn't do what it should is told where.
@@ -115,7 +127,7 @@ func TestRecipeTestFails(t *testing.T) {
 			[]string{"test of recipe/notes: seed: exit status 1: nothing doing", "NOTES_TOKEN"}},
 		{"a new server that holds something", []string{"-v \"^-- \"", "-v \"^-- x\""}, "", 1,
 			[]string{"empty: a new server holds nothing, but it printed: -- end", "correct empty in templates/notes.yml"}},
-		{"a seeded server that is taken for a new one", []string{"head -n 3", "head -n 0"}, "", 1,
+		{"a seeded server that is taken for a new one", []string{"-v \"^-- \"", "nothing"}, "", 1,
 			[]string{"empty: it prints nothing of a server that was seeded", "correct empty"}},
 		{"dump incomplete", []string{"contains: \"-- end\"", "contains: \"-- the end\""}, "", 1,
 			[]string{"notes.txt is incomplete", "-- the end"}},

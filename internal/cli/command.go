@@ -44,7 +44,7 @@ type commandFlags struct {
 // commands is the table of all commands, in the order of the help text.
 func commands() []*command {
 	return []*command{
-		daemonCommand(), runCommand(), discoverCommand(), dumpCommand(), loadCommand(), recipeCommand(), backupCommand(),
+		daemonCommand(), runCommand(), discoverCommand(), dumpCommand(), loadCommand(), drillCommand(), recipeCommand(), backupCommand(),
 		restoreCommand(), lsCommand(), setsCommand(), verifyCommand(), pruneCommand(), cleanupCommand(),
 		duplicityCommand(), statusCommand(), runsCommand(), checkCommand(), healthCommand(), configCommand(), doctorCommand(),
 		completionCommand(), versionCommand(), helpCommand(),

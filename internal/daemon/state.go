@@ -52,6 +52,7 @@ const (
 	commandBackup = "backup"
 	commandLoad   = "load"
 	commandRecipe = "recipe test"
+	commandDrill  = "drill"
 )
 
 // The phases of a run, in order.
@@ -61,7 +62,7 @@ const (
 	PhaseDump     Phase = "dump"
 	PhaseBackup   Phase = "backup"
 	PhasePrune    Phase = "prune"
-	PhaseLoad     Phase = "load"   // of the command load alone
+	PhaseLoad     Phase = "load"   // of the commands load and drill alone
 	PhaseRecipe   Phase = "recipe" // of the command recipe test alone
 )
 
@@ -69,7 +70,7 @@ const (
 // end. One that is found at a start was left by a run that died.
 type journal struct {
 	Version  int       `json:"version"`
-	Command  string    `json:"command"` // run, dump, backup, load or recipe test
+	Command  string    `json:"command"` // run, dump, backup, load, drill or recipe test
 	Instance string    `json:"instance"`
 	Trigger  Trigger   `json:"trigger"`
 	Started  time.Time `json:"started"`

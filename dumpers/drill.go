@@ -1,0 +1,68 @@
+package dumpers
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/purser-backup/purser/discovery"
+)
+
+// Drill proves that a dump of a service loads: it starts a new server of the
+// service's image, with its environment and command, on no network and with none of
+// its volumes, loads the dump into it, and removes it. The service itself is only
+// read. fill is as of LoadOptions. An error of its own is an *Error.
+func (d *Dumper) Drill(ctx context.Context, s discovery.Service, r *Recipe, fill func(dir string) error) (Loaded, error) {
+	start := d.options.Now()
+	loaded, err := d.drill(ctx, s, r, fill)
+	loaded.Duration = d.options.Now().Sub(start)
+	var e *Error
+	if errors.As(err, &e) {
+		e.Task = "drill of"
+	}
+	return loaded, err
+}
+
+func (d *Dumper) drill(ctx context.Context, s discovery.Service, r *Recipe, fill func(dir string) error) (loaded Loaded, err error) {
+	if !r.declares("load") {
+		return loaded, &Error{Service: s.ID(), Op: "read " + r.file, Err: errors.New("the recipe has no load"),
+			Advice: "get the dump with `purser restore --path " + dumpPath(s) + " DEST` and load it with the database's own client"}
+	}
+	server, err := d.twin(ctx, s, r)
+	if err != nil {
+		return loaded, err
+	}
+	t := &trial{Trial: Trial{Recipe: r, Server: server}, dumper: d, service: s,
+		advice: "the image is started with the service's environment and command, without its volumes and files"}
+	err = t.serve(ctx, func(ctx context.Context, s discovery.Service, spec Spec) error {
+		// As soon as it answers.
+		if _, err := t.holds(ctx, s, spec); err != nil {
+			return err
+		}
+		var err error
+		loaded, err = d.load(ctx, s, r, LoadOptions{Fill: fill})
+		return err
+	})
+	return loaded, err
+}
+
+// twin is a server as the service's. What files in the service say of
+// passwords goes in as it is: the files aren't there.
+func (d *Dumper) twin(ctx context.Context, s discovery.Service, r *Recipe) (Server, error) {
+	c := s.Primary()
+	env, err := d.environment(ctx, s, r.names)
+	if err != nil {
+		return Server{}, err
+	}
+	server := Server{Service: s.ID(), Image: cmp.Or(c.ImageID, c.Image), Command: c.Cmd}
+	for _, name := range slices.Sorted(maps.Keys(env)) {
+		if base, ok := strings.CutSuffix(name, "_FILE"); ok && env[base].Text != "" {
+			continue
+		}
+		server.Env = append(server.Env, name+"="+env[name].Text)
+	}
+	return server, nil
+}
