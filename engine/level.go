@@ -273,7 +273,9 @@ func (r *Repository) copySet(ctx context.Context, codec *codec, lease *lease, to
 			return &sourceError{err}
 		}
 	}
-	r.opt.Warn("copying what a target lacks", "target", to.URL, "set", l.set.Time.Format(time.RFC3339), "objects", len(l.objects))
+	if !to.Deferred && !to.near() { // there it is the rule
+		r.opt.Warn("copying what a target lacks", "target", to.URL, "set", l.set.Time.Format(time.RFC3339), "objects", len(l.objects))
+	}
 	for _, o := range l.objects {
 		if r.timeUp(until) {
 			return &copyError{ErrTimeLimit}
