@@ -364,9 +364,8 @@ func (r *Repository) continueChain(ctx context.Context, p *plan, chain *Chain) e
 }
 
 // write reads the source and uploads one set. The stages run side by side: the
-// walk, for a full set the reading of short files, the comparison that writes the
-// tar streams, and the volumes, each of which compresses, encrypts and uploads
-// itself.
+// walk, the comparison that writes the tar streams, and the volumes, each of
+// which compresses, encrypts and uploads itself.
 func (r *Repository) write(ctx context.Context, p *plan, src Source, unreadable map[string]error) (BackupResult, error) {
 	g, gctx := errgroup.WithContext(ctx)
 	w, err := r.newSetWriter(p, g)
@@ -388,18 +387,7 @@ func (r *Repository) write(ctx context.Context, p *plan, src Source, unreadable 
 		close(entries)
 		return nil
 	}))
-	ready := entries
-	if len(p.base) == 0 && len(p.volumes) == 0 {
-		ready = make(chan Entry, 64)
-		g.Go(bug.Guard(func() error {
-			if err := prefetch(gctx, entries, ready); err != nil {
-				return err
-			}
-			close(ready)
-			return nil
-		}))
-	}
-	g.Go(bug.Guard(func() error { return w.compare(gctx, ready, unreadable) }))
+	g.Go(bug.Guard(func() error { return w.compare(gctx, entries, unreadable) }))
 	if err := g.Wait(); err != nil {
 		return BackupResult{}, err
 	}
