@@ -297,3 +297,26 @@ func TestSweep(t *testing.T) {
 		t.Errorf("left: %q", got)
 	}
 }
+
+// rclone's own server.
+func TestRclone(t *testing.T) {
+	s := servertest.RcloneServe(t, "sftp")
+	var count atomic.Int32
+	drivertest.RunTarget(t, func(t *testing.T) drivertest.Target {
+		l := sftp.Location{User: s.User, Host: "127.0.0.1", Port: s.Port, Dir: fmt.Sprintf("/%d/deep", count.Add(1))}
+		dir := filepath.Join(s.Dir, l.Dir)
+		return drivertest.Target{
+			MixedReads: true, // who reads what is being replaced gets an error
+			Open: func(t *testing.T) driver.Backend {
+				return open(t, l, sftp.Options{KnownHosts: []string{s.KnownHosts}, Password: secret.New(s.Password)})
+			},
+			Plant: func(t *testing.T, name string, data []byte) {
+				path := filepath.Join(dir, name)
+				if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, data, 0o644)); err != nil {
+					t.Fatal(err)
+				}
+			},
+			Names: func(t *testing.T) []string { return names(t, dir) },
+		}
+	})
+}

@@ -24,6 +24,8 @@ func (e *statusError) Is(target error) bool {
 	switch e.code {
 	case http.StatusNotFound, http.StatusGone:
 		return target == fs.ErrNotExist
+	case http.StatusMethodNotAllowed:
+		return target == fs.ErrNotExist && e.method == http.MethodGet // a collection, which is no object
 	case http.StatusUnauthorized, http.StatusForbidden:
 		return target == fs.ErrPermission
 	}

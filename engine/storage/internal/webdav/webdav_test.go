@@ -89,13 +89,29 @@ func TestContract(t *testing.T) {
 	}
 }
 
-// Another server, which has ways of its own.
-func TestNginx(t *testing.T) {
+// Other servers, which have ways of their own: that of rclone shows what it has
+// not got the whole of, and replaces nothing at once.
+func TestOtherServers(t *testing.T) {
 	cert := servertest.NewCertificate(t)
-	s := servertest.Nginx(t, cert)
-	l := login(s)
-	l.Path, l.Plain = "deep/er/down", false
-	b := open(t, l, network.TLS{CAFile: cert.CertFile})
+	nginx, rclone := servertest.Nginx(t, cert), servertest.RcloneServe(t, "webdav")
+	at := login(nginx)
+	at.Plain = false
+	t.Run("nginx", func(t *testing.T) { roundTrip(t, at, network.TLS{CAFile: cert.CertFile}, nginx.Dir) })
+	t.Run("rclone", func(t *testing.T) {
+		l := webdav.Location{User: rclone.User, Password: secret.New(rclone.Password), Host: "127.0.0.1", Port: rclone.Port, Plain: true}
+		roundTrip(t, l, network.TLS{}, rclone.Dir)
+		if err := os.Mkdir(filepath.Join(rclone.Dir, "folder"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := get(t.Context(), open(t, l, network.TLS{}), "folder"); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("get a folder: %v", err)
+		}
+	})
+}
+
+func roundTrip(t *testing.T, l webdav.Location, tls network.TLS, dir string) {
+	l.Path = "deep/er/down"
+	b := open(t, l, tls)
 	if list, err := b.List(t.Context(), ""); err != nil || len(list) != 0 {
 		t.Errorf("before the first: %v, %v", list, err)
 	}
@@ -120,7 +136,7 @@ func TestNginx(t *testing.T) {
 	if _, err := b.Stat(t.Context(), "object"); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("after the delete: %v", err)
 	}
-	if got := names(t, filepath.Join(s.Dir, l.Path)); len(got) != 0 {
+	if got := names(t, filepath.Join(dir, l.Path)); len(got) != 0 {
 		t.Errorf("left: %q", got)
 	}
 }
