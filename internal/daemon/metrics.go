@@ -39,7 +39,7 @@ func described() []struct {
 	name, help string
 	labels     []string
 } {
-	service, target := []string{"service"}, []string{"target"}
+	service, target, profile := []string{"service"}, []string{"target"}, []string{"profile"}
 	return []struct {
 		name, help string
 		labels     []string
@@ -69,6 +69,9 @@ func described() []struct {
 		{"purser_target_uploaded_bytes", "What the last run stored on each of several targets.", target},
 		{"purser_target_pruned_sets", "Number of sets that the last run pruned on each of several targets.", target},
 		{"purser_target_behind", "1 for one of several targets that lacks what the others hold, else 0.", target},
+		{"purser_profile_last_backup_timestamp_seconds", "When the last backup of a profile was made.", profile},
+		{"purser_profile_sets", "Number of sets of a profile after the last run that it was due in.", profile},
+		{"purser_profile_next_run_timestamp_seconds", "When a profile is due.", profile},
 		{"purser_target_free_bytes", "Free space of a target in a local directory.", target},
 		{"purser_target_size_bytes", "Space of the file system of a target in a local directory.", target},
 		{"purser_verify_last_timestamp_seconds", "When `purser verify` last ended.", target},
@@ -247,6 +250,15 @@ func (s *scrape) backup(status *Status) {
 		s.gauge("purser_target_uploaded_bytes", float64(t.UploadedBytes), t.URL)
 		s.gauge("purser_target_pruned_sets", float64(t.PrunedSets), t.URL)
 		s.flag("purser_target_behind", t.Error != "", t.URL)
+	}
+	for _, p := range status.Profiles {
+		if p.LastBackup != nil {
+			s.at("purser_profile_last_backup_timestamp_seconds", p.LastBackup.Ended, p.Profile)
+		}
+		if p.Kept != nil {
+			s.gauge("purser_profile_sets", float64(p.Kept.Sets), p.Profile)
+		}
+		s.at("purser_profile_next_run_timestamp_seconds", p.Next, p.Profile)
 	}
 	s.at("purser_backup_next_run_timestamp_seconds", status.NextRun, s.target)
 	s.flag("purser_backup_running", status.Running != nil, s.target)

@@ -194,6 +194,14 @@ func TestProfilesOfARun(t *testing.T) {
 	if backup, err := b.Backup(t.Context(), true, "daily"); err != nil || backup == nil || backup.Kind != "full" {
 		t.Errorf("a backup of one profile: %+v, %v", backup, err)
 	}
+	page := b.page(t)
+	for _, want := range []string{
+		`purser_profile_last_backup_timestamp_seconds{profile="daily"} 1.779`, `purser_profile_sets{profile="often"} 1`,
+	} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the metrics lack %s:\n%s", want, page)
+		}
+	}
 }
 
 // A profile that can't be backed up doesn't keep the others off, and is told of.
