@@ -78,10 +78,13 @@ func (r *Repository) Backup(ctx context.Context, src Source, o BackupOptions) (B
 		return BackupResult{}, err
 	}
 	res, err := r.backupAll(ctx, src, o)
+	if err != nil && ctx.Err() == nil && r.store.sendAtOnce(err) {
+		res, err = r.backupAll(ctx, src, o)
+	}
 	if err != nil || !r.store.tiered() {
 		return res, err
 	}
-	return res, r.level(ctx, time.Time{})
+	return res, r.level(ctx, o.Until)
 }
 
 // backupAll makes a set, or completes one, and one more of what has changed since.
@@ -243,7 +246,7 @@ func (r *Repository) plan(ctx context.Context, o BackupOptions) (*plan, error) {
 		return nil, err
 	}
 	chain := c.newestChain()
-	if !ahead.IsZero() || wantsFull(chain, o, encrypt, now) {
+	if !ahead.IsZero() || r.store.tornIn(chain) || wantsFull(chain, o, encrypt, now) {
 		return p, nil
 	}
 	return p, r.continueChain(ctx, p, chain)
@@ -257,10 +260,8 @@ func (r *Repository) knowsNewer(c *Collection) (time.Time, error) {
 		return time.Time{}, nil
 	}
 	var newest time.Time
-	for s := range c.all() {
-		if s.manifest != nil {
-			newest = later(newest, s.Time)
-		}
+	for i := range c.Chains { // an orphan builds on a set that is away
+		newest = later(newest, c.Chains[i].End())
 	}
 	local, err := r.archive.manifests()
 	if err != nil || len(local) == 0 || !local[len(local)-1].After(newest) {

@@ -212,10 +212,12 @@ func (r *Repository) do(ctx context.Context, codec *codec, lease *lease, todo *c
 	for _, l := range todo.copy {
 		err := r.copySet(ctx, codec, lease, todo.place, l, until)
 		var source *sourceError
+		var damaged *CorruptError
 		switch {
 		case err == nil:
-		case errors.As(err, &source) && l.set.manifest != nil:
+		case errors.As(err, &source) && l.set.manifest != nil && errors.As(source.err, &damaged):
 			r.store.trouble(todo.place, source.err) // the others may be whole
+			r.store.torn = append(r.store.torn, l.set.key())
 		case errors.As(err, &source):
 			return &copyError{source.err} // the set goes on here, and must not have a hole
 		default:
@@ -319,4 +321,10 @@ func (r *Repository) Behind() []error { return r.store.failures() }
 // tiered reports whether some places hold only some sets.
 func (p *places) tiered() bool {
 	return slices.ContainsFunc(p.list, func(one *place) bool { return one.near() || one.Deferred })
+}
+
+// tornIn reports whether a place has a hole in the chain that can't be filled:
+// nothing must build on it.
+func (p *places) tornIn(c *Chain) bool {
+	return c != nil && slices.ContainsFunc(c.Sets, func(s Set) bool { return slices.Contains(p.torn, s.key()) })
 }

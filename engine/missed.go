@@ -73,7 +73,7 @@ func (p *places) forgetOthers(ctx context.Context) error {
 		return p.save()
 	}
 	for name := range p.list[0].missed {
-		if err := p.list[0].Store.Delete(ctx, name); err != nil {
+		if err := p.list[0].Store.Delete(ctx, name); err != nil && !errors.Is(err, fs.ErrPermission) {
 			return err
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"slices"
 	"strings"
 	"sync"
 
@@ -66,7 +67,8 @@ type places struct {
 	warn     func(msg string, args ...any)
 	// deferring says that deferred targets get no set before a newer one is made.
 	deferring bool
-	others    bool // the note has places that are none of these
+	torn      []setKey // that could not be copied whole
+	others    bool     // the note has places that are none of these
 
 	mu       sync.Mutex // guards what follows, and all that changes in a place
 	problems []error    // of places that are in use all the same
@@ -141,6 +143,23 @@ func (p *places) receiving() []*place {
 	return list
 }
 
+// sendAtOnce lets go of a place nearby that can't be written to, if sets are kept
+// from the targets for it, and reports whether they can go to those instead.
+func (p *places) sendAtOnce(err error) bool {
+	var of *storage.Error
+	if !p.deferring || !errors.As(err, &of) {
+		return false
+	}
+	for _, one := range p.receiving() {
+		if !one.near() || of.URL != one.URL {
+			return false
+		}
+		p.drop(one, err)
+	}
+	p.deferring = false
+	return len(p.receiving()) > 0
+}
+
 // drop lets go of a place.
 func (p *places) drop(one *place, err error) {
 	p.mu.Lock()
@@ -167,7 +186,7 @@ func (p *places) failures() []error {
 
 // each calls do for places, side by side. Those that fail, while another does
 // not, are let go of; a place that refuses is not. lost is told of both.
-func (p *places) each(ctx context.Context, list []*place, do func(*place) error, lost func(*place)) error {
+func (p *places) each(ctx context.Context, list []*place, do func(*place) error, lost func(*place, error)) error {
 	if len(list) == 0 {
 		return errors.Join(p.failures()...)
 	}
@@ -197,7 +216,7 @@ func (p *places) each(ctx context.Context, list []*place, do func(*place) error,
 			p.drop(list[i], err)
 		}
 		if lost != nil {
-			lost(list[i])
+			lost(list[i], err)
 		}
 	}
 	return nil
@@ -221,7 +240,10 @@ func (p *places) Put(ctx context.Context, name string, r body, size int64) error
 	var behind []*place
 	err := p.each(ctx, p.receiving(), func(one *place) error {
 		return p.store(ctx, one, name, io.NewSectionReader(r, 0, size), size)
-	}, func(one *place) { behind = append(behind, one) })
+	}, func(one *place, err error) {
+		behind = append(behind, one)
+		p.drop(one, err) // also one that refuses: it must not get the manifest
+	})
 	if err != nil {
 		return err
 	}
@@ -244,15 +266,16 @@ func (p *places) store(ctx context.Context, one *place, name string, r io.ReadSe
 
 // Delete removes an object from all places.
 func (p *places) Delete(ctx context.Context, name string) error {
+	list := p.inUse() // first: the lease's renewal may let go of one meanwhile
 	if !p.single() {
-		if err := p.miss(name, p.unused()...); err != nil {
+		if err := p.miss(name, p.without(list)...); err != nil {
 			return err
 		}
 	}
 	var behind []*place
-	err := p.each(ctx, p.inUse(), func(one *place) error {
+	err := p.each(ctx, list, func(one *place) error {
 		return one.Store.Delete(ctx, name)
-	}, func(one *place) { behind = append(behind, one) })
+	}, func(one *place, _ error) { behind = append(behind, one) })
 	if err != nil {
 		return err
 	}
@@ -317,4 +340,9 @@ func (p *places) unused() []*place {
 		}
 	}
 	return list
+}
+
+// without are the places that are none of list.
+func (p *places) without(list []*place) []*place {
+	return slices.DeleteFunc(slices.Clone(p.list), func(one *place) bool { return slices.Contains(list, one) })
 }

@@ -86,7 +86,7 @@ func (inv *invocation) checkProfile() error {
 	cfg, err := inv.config()
 	f := &inv.flags
 	policy := f.olderThan != "" || f.keepFull > 0 || f.keepIncrementalOf > 0 || !f.retention.IsZero()
-	if err != nil || f.profile == "" || policy || len(cfg.Profiles) == 0 {
+	if err != nil || f.profile == "" || policy {
 		return err
 	}
 	if _, ok := cfg.Find(f.profile); !ok {

@@ -47,10 +47,17 @@ func runVerify(ctx context.Context, inv *invocation) error {
 	}
 	all := verification{Damage: []damage{}, Differences: []string{}}
 	whole, empty := true, &skipEmpty{}
+	backedUp, err := inv.backedUp()
+	if err != nil {
+		return err
+	}
 	err = inv.learning(ctx, func() error {
 		return empty.end(inv.eachProfile(func() error {
 			res, err := inv.verify(ctx, at)
-			if err = empty.pass(err); err != nil || res == nil {
+			if gone := at.IsZero() && backedUp[inv.cfg.Profile] && errors.Is(err, engine.ErrNoBackup); !gone {
+				err = empty.pass(err)
+			}
+			if err != nil || res == nil {
 				whole = whole && err == nil
 				return err
 			}
@@ -129,7 +136,24 @@ func verifyAll(ctx context.Context, repo *engine.Repository, o engine.VerifyOpti
 	if !some {
 		return repo.Verify(ctx, o)
 	}
-	return all, joinAll(repo.Behind())
+	if len(all.Damage) > 0 {
+		return all, nil // that is the worse news
+	}
+	return all, joinAll(append(repo.Behind(), lacking(ctx, repo)))
+}
+
+// backedUp are the profiles that this host knows to have a backup.
+func (inv *invocation) backedUp() (map[string]bool, error) {
+	cfg, err := inv.config()
+	if err != nil {
+		return nil, err
+	}
+	status, err := daemon.ReadStatus(cfg, time.Now())
+	known := map[string]bool{}
+	for _, p := range status.Profiles {
+		known[p.Profile] = p.LastBackup != nil
+	}
+	return known, err
 }
 
 // noteVerification keeps the result for the metrics, where purser has its state.
@@ -225,4 +249,22 @@ func (v *verification) add(profile string, res engine.VerifyResult, loc *time.Lo
 		}
 		v.Damage = append(v.Damage, one)
 	}
+}
+
+// lacking names the targets that hold fewer sets than another one.
+func lacking(ctx context.Context, repo *engine.Repository) error {
+	reports, err := repo.Report(ctx)
+	most, errs := 0, []error{err}
+	for _, r := range reports {
+		if !r.Live && r.Err == nil {
+			most = max(most, r.Sets)
+		}
+	}
+	for _, r := range reports {
+		if !r.Live && r.Err == nil && r.Sets < most {
+			errs = append(errs, &hinted{fmt.Errorf("%w: %s holds %d of %s", daemon.ErrIncomplete, r.URL, r.Sets, count(most, "set")),
+				"the next run copies there what it lacks"})
+		}
+	}
+	return joinAll(errs)
 }

@@ -32,7 +32,7 @@ func (c *Config) collectRclone(env []given) {
 		}
 		c.Programs.Rclone[g.name] = secret.New(g.value)
 		if secretOfRclone.MatchString(g.name) {
-			c.secrets = append(c.secrets, secret.New(g.value))
+			c.hide(g.value)
 		}
 	}
 }

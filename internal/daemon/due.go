@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/purser-backup/purser/internal/config"
@@ -42,7 +43,7 @@ func (d *Daemon) nextDue(h *history, profile string, now time.Time) time.Time {
 	}
 	var first time.Time
 	for _, p := range d.cfg.Profiles {
-		if profile != "" && p.Name != profile {
+		if profile != "" && !strings.EqualFold(p.Name, profile) {
 			continue
 		}
 		if next := h.nextOf(p, now); first.IsZero() || next.Before(first) {

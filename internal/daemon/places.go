@@ -35,6 +35,7 @@ func OpenTargets(ctx context.Context, o Options) ([]Target, error) {
 	var faults []error
 	for _, raw := range o.Config.Targets() {
 		t := Target{URL: storage.Redact(raw.Reveal()), ID: storage.ID(raw.Reveal())}
+		settings.Programs = programs(o, raw.Reveal())
 		t.Store, t.Err = storage.Open(ctx, raw.Reveal(), settings)
 		switch {
 		case t.Err == nil && o.wrap != nil:

@@ -184,10 +184,16 @@ func TargetProfiles(ctx context.Context, o Options) (*config.Config, error) {
 
 // leaveProfiles carries profiles to the next run, since the time is up.
 func (r *run) leaveProfiles(profiles []config.Profile) error {
+	waiting := r.jobs.Profiles // a run of one profile has not come to them
 	r.jobs.Profiles = nil
 	for _, p := range profiles {
 		r.jobs.Profiles = append(r.jobs.Profiles, p.Name)
 		r.served = append(r.served, p.Name)
+	}
+	for _, name := range waiting {
+		if !slices.Contains(r.jobs.Profiles, name) {
+			r.jobs.Profiles = append(r.jobs.Profiles, name)
+		}
 	}
 	if err := r.state.saveJobs(r.jobs); err != nil {
 		return err
@@ -217,6 +223,19 @@ func (r *run) sumProfiles() {
 		r.record.Kept = r.history.sumKept(r.cfg.Profiles)
 		r.history.Kept = r.record.Kept
 	}
+	r.history.Targets = slices.DeleteFunc(r.history.Targets, func(t api.Target) bool { return !t.Live && !isTarget(r.cfg, t.URL) })
+}
+
+// isTarget reports whether a profile has its backups at url.
+func isTarget(cfg *config.Config, url string) bool {
+	for _, p := range cfg.Profiles {
+		for _, raw := range cfg.For(p).Targets() {
+			if storage.Redact(raw.Reveal()) == url {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // sumKept is what the target holds, by what is known of each profile.
@@ -239,13 +258,7 @@ func (r *run) finishProfile(ctx context.Context, full bool, then after) error {
 	rest := slices.Clone(r.jobs.Profiles[1:])
 	err := r.backupProfiles(ctx, []config.Profile{p}, full, then)
 	switch {
-	case err == nil || ctx.Err() != nil:
-		return err
-	case errors.Is(err, errTimeUp):
-		r.jobs.Profiles = append(r.jobs.Profiles, rest...)
-		if failed := r.state.saveJobs(r.jobs); failed != nil {
-			return failed
-		}
+	case err == nil || ctx.Err() != nil || errors.Is(err, errTimeUp):
 		return err
 	}
 	r.survive(err)

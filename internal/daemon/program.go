@@ -25,10 +25,10 @@ const exchangeDir = "exchange"
 
 // programs says where the program runs that the target needs, if it needs one:
 // here, or in a container of the image that the operator has named.
-func programs(o Options) storage.Programs {
+func programs(o Options, target string) storage.Programs {
 	cfg := o.Config
 	p := storage.Programs{Dir: filepath.Join(cfg.ArchiveDir, exchangeDir), Home: homeDir()}
-	kind, _, _ := strings.Cut(strings.ToLower(cfg.URL.Reveal()), ":")
+	kind, _, _ := strings.Cut(strings.ToLower(target), ":")
 	if image := map[string]string{"rsync": cfg.Programs.RsyncImage, "rclone": cfg.Programs.RcloneImage}[kind]; image != "" {
 		p.Runner = &containerRunner{opt: o, image: image}
 	}

@@ -26,7 +26,7 @@ func storageOptions(o Options) storage.Options {
 			StorageClass: target.S3.StorageClass, Encrypt: target.S3.Encrypt, EncryptKMS: target.S3.EncryptKMS,
 			KMSKeyID: target.S3.KMSKeyID, PartSize: target.S3.PartSize,
 		},
-		SSH: sshOptions(target.SSH, o.KeyDir), Programs: programs(o),
+		SSH:           sshOptions(target.SSH, o.KeyDir),
 		RsyncPassword: credentials.RsyncPassword, RsyncOptions: target.RsyncOptions, Rclone: rclone(cfg.Programs, o.KeyDir),
 	}
 	if limit := cfg.BandwidthLimit; !limit.IsZero() {

@@ -30,7 +30,7 @@ func checkMount(dir string) error {
 		return fmt.Errorf("see whether %s is a mount: %w", dir, err)
 	}
 	if point := mountPoint(table, path); point == "/" || point == "" {
-		return driver.Permanent(driver.WithHint(fmt.Errorf("%s is not on a mount", dir),
+		return driver.Permanent(driver.WithHint(&fs.PathError{Op: "use", Path: dir, Err: errors.New("it is not on a mount")},
 			"mount the file system for the backups there or above it, in a container as a volume, or unset BACKUP_TARGET_REQUIRE_MOUNT"))
 	}
 	return nil

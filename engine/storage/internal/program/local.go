@@ -43,7 +43,7 @@ func (l Local) Run(ctx context.Context, c Command) error {
 	stderr := &limited{max: maxStderr}
 	cmd.Stdout, cmd.Stderr = c.Stdout, stderr
 	// It may have children, as rsync has ssh.
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.WaitDelay = outliving
 	err = cmd.Run()
