@@ -6,7 +6,6 @@ import (
 	"os"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 )
@@ -116,7 +115,7 @@ func TestDumpIsOneMoment(t *testing.T) {
 	}
 }
 
-// A large database goes through a backup and comes back, and purser stays small.
+// A large database goes through a backup and comes back.
 func TestLargeDatabase(t *testing.T) {
 	t.Parallel()
 	rows, longest := 20_000, 2*patience // about 20 MB; 1 GB takes minutes
@@ -140,27 +139,17 @@ func TestLargeDatabase(t *testing.T) {
 			db.query(fmt.Sprintf(c.fill, rows))
 			want := db.query(c.look)
 			p := w.purser("host process")
-			run := p.command("run")
-			if r := run.start().waitFor(longest); r.code != 0 {
+			if r := p.command("run").start().waitFor(longest); r.code != 0 {
 				t.Fatal(r)
 			}
 			w.docker("rm", "-fv", db.name)
 			p.loseDumps()
 			db = start("db", c.image)
-			load := p.fresh().command("load", db.id())
-			if r := load.start().waitFor(longest); r.code != 0 {
+			if r := p.fresh().command("load", db.id()).start().waitFor(longest); r.code != 0 {
 				t.Fatal(r)
 			}
 			if got := db.query(c.look); got != want {
 				t.Errorf("the server has %q after the load, it had %q", got, want)
-			}
-			for name, c := range map[string]*process{"run": run, "load": load} {
-				const most = 120 << 10 // KiB
-				if kib := c.cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss; kib > most {
-					t.Errorf("purser %s took %d KiB", name, kib)
-				} else {
-					t.Logf("purser %s took %d KiB", name, kib)
-				}
 			}
 			p.wantNothingLeft()
 		})
