@@ -139,7 +139,7 @@ func createError(image string, err error) error {
 
 // pull fetches an image that a recipe names.
 func (c *Client) pull(ctx context.Context, reference string) error {
-	e := &Error{Op: "pull image " + reference, Advice: "check the image's name, or pull it by hand"}
+	e := &Error{Op: "pull image " + reference, Advice: "check the image's name in the recipe or the setting, or pull it by hand"}
 	if !named(reference) {
 		e.Err = errNoImage
 		e.Advice = "the service's image was removed; the service must be recreated from one that is there"

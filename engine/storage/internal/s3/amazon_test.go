@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -30,6 +31,9 @@ func temporary(t *testing.T, server *servertest.S3) credentials.Value {
 		t.Fatal(err)
 	}
 	v, err := sts.GetWithContext(&credentials.CredContext{Client: http.DefaultClient})
+	for ctx := t.Context(); err != nil && strings.Contains(err.Error(), "not initialized") && ctx.Err() == nil; { // it listens before it can
+		v, err = sts.GetWithContext(&credentials.CredContext{Client: http.DefaultClient})
+	}
 	if err != nil || v.SessionToken == "" {
 		t.Fatalf("got %v, %v", v.AccessKeyID, err)
 	}

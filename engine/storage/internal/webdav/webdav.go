@@ -101,6 +101,9 @@ func (b *Backend) Put(ctx context.Context, name string, r io.ReadSeeker, size in
 	if err != nil {
 		b.made.Store(false) // somebody may have removed it
 	}
+	if err != nil && ctx.Err() != nil {
+		return ctx.Err() // what a server says of half a body is of no interest
+	}
 	return b.explain(err)
 }
 
