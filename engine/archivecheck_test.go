@@ -32,13 +32,6 @@ func (s *site) forgetSecretKey() {
 	}
 }
 
-func (s *site) warnedOf(t *testing.T, text string) {
-	t.Helper()
-	if !slices.ContainsFunc(s.warned, func(w string) bool { return strings.Contains(w, text) }) {
-		t.Errorf("warnings %q don't say %q", s.warned, text)
-	}
-}
-
 func check(t *testing.T, err error) {
 	t.Helper()
 	if err != nil {
@@ -150,7 +143,7 @@ func TestArchiveDirectoryIsMadeAgain(t *testing.T) {
 					t.Error("a new chain")
 				}
 				if c.warned != "" {
-					s.warnedOf(t, c.warned)
+					s.warned.of(t, c.warned)
 				}
 				s.opt.KeyDir = s.home
 				sameTree(t, "restored", snapshot(t, f.dir, exact), snapshot(t, s.restore(at(99)), exact))
@@ -170,5 +163,5 @@ func TestEmptiedTarget(t *testing.T) {
 	if res := s.backup(f.dir); !res.Set.Full() {
 		t.Error("an increment on nothing")
 	}
-	s.warnedOf(t, "holds none of the backups")
+	s.warned.of(t, "holds none of the backups")
 }

@@ -6,8 +6,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -30,7 +32,7 @@ type site struct {
 	state  string
 	opt    engine.Options
 	now    time.Time
-	warned []string
+	warned *warnings
 	home   string // of duplicity and gpg
 	key    string // fingerprint of a key in home, empty for a passphrase
 	sign   bool
@@ -45,7 +47,7 @@ func newSite(t *testing.T, pass string, source string) *site {
 
 // siteIn is a site below base, without a home for duplicity and gpg.
 func siteIn(t *testing.T, base, pass, source string) *site {
-	s := &site{t: t, target: filepath.Join(base, "target"), state: filepath.Join(base, "state"), now: epoch}
+	s := &site{t: t, target: filepath.Join(base, "target"), state: filepath.Join(base, "state"), now: epoch, warned: new(warnings)}
 	host, err := os.Hostname()
 	if err != nil {
 		t.Fatal(err)
@@ -54,9 +56,31 @@ func siteIn(t *testing.T, base, pass, source string) *site {
 		Passphrase: secret.New(pass), NoEncryption: pass == "", VolumeSize: 256 << 10,
 		Hostname: host, Localdir: source, Rand: rand.Reader,
 		Now:  func() time.Time { return s.now },
-		Warn: func(msg string, args ...any) { s.warned = append(s.warned, msg) },
+		Warn: s.warned.add,
 	}
 	return s
+}
+
+// warnings are what an engine warned of, also while it fetches volumes ahead.
+type warnings struct {
+	mu   sync.Mutex
+	list []string
+}
+
+func (w *warnings) add(msg string, _ ...any) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.list = append(w.list, msg)
+}
+
+// of fails the test unless one of them says text.
+func (w *warnings) of(t *testing.T, text string) {
+	t.Helper()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !slices.ContainsFunc(w.list, func(msg string) bool { return strings.Contains(msg, text) }) {
+		t.Errorf("warnings %q don't say %q", w.list, text)
+	}
 }
 
 // newHome is a folder for gpg, short enough for the names of its sockets.

@@ -57,7 +57,8 @@ type Options struct {
 	Now                func() time.Time
 	Rand               io.Reader
 	// Warn takes what the user should know although the work goes on; the
-	// arguments are key and value pairs as in log/slog.
+	// arguments are key and value pairs as in log/slog, and like those of a
+	// slog.Logger its calls may come from several goroutines at once.
 	Warn func(msg string, args ...any)
 }
 

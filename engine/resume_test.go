@@ -130,9 +130,7 @@ func TestResumeIsRefused(t *testing.T) {
 			if got := s.uploads(f.dir); len(got) == 0 || got[0] != 1 {
 				t.Errorf("volumes %v were stored, want all", got)
 			}
-			if !slices.ContainsFunc(s.warned, func(w string) bool { return strings.Contains(w, c.reason) }) {
-				t.Errorf("warnings %q don't say %q", s.warned, c.reason)
-			}
+			s.warned.of(t, c.reason)
 			sameTree(t, "restored", snapshot(t, f.dir, exact), snapshot(t, s.restore(time.Time{}), exact))
 		})
 	}
@@ -144,7 +142,7 @@ func TestResumeEncrypted(t *testing.T) {
 	s, f := interrupted(t, passphrase)
 	s.now = at(1)
 	if got := s.uploads(f.dir); len(got) == 0 || got[0] != 6 {
-		t.Errorf("volumes %v were stored, want those from 6 on; warnings %q", got, s.warned)
+		t.Errorf("volumes %v were stored, want those from 6 on; warnings %q", got, s.warned.list)
 	}
 	sameTree(t, "restored", snapshot(t, f.dir, exact), snapshot(t, s.restore(time.Time{}), exact))
 }

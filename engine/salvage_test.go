@@ -173,7 +173,7 @@ func TestRestoreUpToAHole(t *testing.T) {
 			t.Error(diff)
 		}
 	}
-	s.warnedOf(t, "can't be restored")
+	s.warned.of(t, "can't be restored")
 	if res, _ := s.salvaged(engine.RestoreOptions{Time: at(2)}); len(res.Torn) > 0 {
 		t.Errorf("torn %+v, but the one of hour 3 was not asked for", res.Torn)
 	}
