@@ -2,7 +2,6 @@ package engine_test
 
 import (
 	"fmt"
-	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -11,10 +10,11 @@ import (
 	"testing"
 
 	"github.com/purser-backup/purser/engine"
+	"github.com/purser-backup/purser/engine/storage/driver/drivertest"
 )
 
 // soak reports whether the long forms of the tests are wanted.
-func soak() bool { return os.Getenv("PURSER_SOAK") != "" }
+func soak() bool { return drivertest.Soak() }
 
 // modes are the ways in which a repository is encrypted.
 var modes = map[string]func(t *testing.T, source string) *site{

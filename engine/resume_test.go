@@ -170,7 +170,7 @@ func TestMain(m *testing.M) {
 
 // kills is how often TestKill kills; the long test does it more often.
 func kills() int {
-	if os.Getenv("PURSER_SOAK") != "" {
+	if soak() {
 		return 200
 	}
 	return 10

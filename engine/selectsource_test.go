@@ -435,7 +435,7 @@ func TestSelectAsDuplicityAtRandom(t *testing.T) {
 		t.Fatal(err)
 	}
 	n, seed := 15, uint64(4)
-	if os.Getenv("PURSER_SOAK") != "" {
+	if soak() {
 		n, seed = 600, uint64(time.Now().UnixNano())
 	}
 	t.Logf("seed %d", seed)

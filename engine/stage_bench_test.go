@@ -7,17 +7,14 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"io"
-	"math"
 	"math/rand/v2"
-	"runtime"
 	"testing"
-	"time"
 
 	"github.com/klauspost/compress/flate"
-	"golang.org/x/sys/unix"
 
 	"github.com/purser-backup/purser/engine/internal/deflate"
 	"github.com/purser-backup/purser/engine/internal/librsync"
+	"github.com/purser-backup/purser/engine/internal/stagetest"
 )
 
 const stageSize = 8 << 20
@@ -34,8 +31,7 @@ func rows() []byte {
 }
 
 // BenchmarkStage measures what is done to each byte, in one thread each; the
-// package pgp has one of its own for encryption. It shows processor time: the least of some runs, so that it tells something on a
-// machine that has other work too.
+// package pgp has one of its own for encryption.
 func BenchmarkStage(b *testing.B) {
 	data := rows()
 	out := make([]byte, stageSize)
@@ -75,14 +71,14 @@ func BenchmarkStage(b *testing.B) {
 			}
 		}
 	}
-	stage(b, "copy", func() { copy(out, data) })
-	stage(b, "SHA-256", func() { sha256.Sum256(data) })
-	stage(b, "SHA-1", func() { sha1.Sum(data) })
-	stage(b, "signature", sign)
-	stage(b, "delta of equal", delta(data))
-	stage(b, "delta of shifted", delta(data[1000:]))
-	stage(b, "delta of other", delta(reversed(data)))
-	stage(b, "deflate", pack)
+	stagetest.Run(b, "copy", stageSize, func() { copy(out, data) })
+	stagetest.Run(b, "SHA-256", stageSize, func() { sha256.Sum256(data) })
+	stagetest.Run(b, "SHA-1", stageSize, func() { sha1.Sum(data) })
+	stagetest.Run(b, "signature", stageSize, sign)
+	stagetest.Run(b, "delta of equal", stageSize, delta(data))
+	stagetest.Run(b, "delta of shifted", stageSize, delta(data[1000:]))
+	stagetest.Run(b, "delta of other", stageSize, delta(reversed(data)))
+	stagetest.Run(b, "deflate", stageSize, pack)
 	var z bytes.Buffer
 	w := zlib.NewWriter(&z)
 	if _, err := w.Write(data); err != nil {
@@ -91,7 +87,7 @@ func BenchmarkStage(b *testing.B) {
 	if err := w.Close(); err != nil {
 		b.Fatal(err)
 	}
-	stage(b, "inflate", func() {
+	stagetest.Run(b, "inflate", stageSize, func() {
 		r, err := deflate.NewZlibReader(bytes.NewReader(z.Bytes()))
 		if err == nil {
 			_, err = io.Copy(io.Discard, r)
@@ -108,28 +104,4 @@ func reversed(p []byte) []byte {
 		q[i] = p[len(p)-1-i]
 	}
 	return q
-}
-
-func stage(b *testing.B, name string, do func()) {
-	b.Run(name, func(b *testing.B) {
-		runtime.LockOSThread()
-		defer runtime.UnlockOSThread()
-		least := time.Duration(math.MaxInt64)
-		for b.Loop() {
-			began := threadTime(b)
-			do()
-			least = min(least, threadTime(b)-began)
-		}
-		b.SetBytes(stageSize)
-		b.ReportMetric(float64(least)/stageSize, "cpu-ns/B")
-	})
-}
-
-// threadTime is the processor time of this thread so far.
-func threadTime(b *testing.B) time.Duration {
-	var ts unix.Timespec
-	if err := unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &ts); err != nil {
-		b.Fatal(err)
-	}
-	return time.Duration(ts.Nano())
 }

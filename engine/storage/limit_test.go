@@ -3,13 +3,13 @@ package storage_test
 import (
 	"bytes"
 	"fmt"
-	"os"
 	"testing"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/purser-backup/purser/engine/storage"
+	"github.com/purser-backup/purser/engine/storage/driver/drivertest"
 	"github.com/purser-backup/purser/engine/storage/servertest"
 )
 
@@ -17,7 +17,7 @@ import (
 func TestUploadsOverALongLine(t *testing.T) {
 	const line, count, atOnce, size = 4 << 20, 8, 4, 4 << 20
 	want := 0.7 // other tests need the processors, too
-	if os.Getenv("PURSER_SOAK") != "" {
+	if drivertest.Soak() {
 		want = 0.9
 	}
 	all := faultSites(t)

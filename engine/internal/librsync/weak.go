@@ -1,51 +1,20 @@
 package librsync
 
-import "encoding/binary"
+import "github.com/purser-backup/purser/engine/internal/fletcher"
 
 // rollOffset is added to each byte of a rollsum, so that zeros count.
 const rollOffset = 31
 
 // rollsum returns the weak sum of librsync's first kind of signatures: the sum of the
-// bytes below, the sum of their sums above, 16 bits each. It adds up the bytes of eight
-// places side by side, in the 16-bit parts of two words.
+// bytes below, the sum of their sums above, 16 bits each.
 func rollsum(b []byte) uint32 {
-	const (
-		low = 0x00ff00ff00ff00ff
-		// So many steps of eight bytes fit: the sums of sums stay below 2^16.
-		steps = 22
-	)
 	// Offsets are added at the end: n of them below, n(n+1)/2 above. All arithmetic
 	// is modulo 2^16 in effect, so that overflow does no harm.
-	var s1, s2 uint64
-	total := uint64(len(b))
-	for len(b) >= 8 {
-		n := min(len(b)/8, steps)
-		var even, odd, evens, odds uint64
-		part := b[:8*n]
-		for i := 0; i <= len(part)-8; i += 8 {
-			x := binary.LittleEndian.Uint64(part[i : i+8])
-			evens += even
-			odds += odd
-			even += x & low
-			odd += x >> 8 & low
-		}
-		b = b[8*n:]
-		s2 += 8 * (uint64(n)*s1 + parts(evens, 1, 1, 1, 1) + parts(odds, 1, 1, 1, 1))
-		s2 += parts(even, 8, 6, 4, 2) + parts(odd, 7, 5, 3, 1)
-		s1 += parts(even, 1, 1, 1, 1) + parts(odd, 1, 1, 1, 1)
-	}
-	for _, x := range b {
-		s1 += uint64(x)
-		s2 += s1
-	}
-	s1 += total * rollOffset
-	s2 += total * (total + 1) / 2 * rollOffset
+	s1, s2 := fletcher.Add(0, 0, b)
+	n := uint64(len(b))
+	s1 += n * rollOffset
+	s2 += n * (n + 1) / 2 * rollOffset
 	return uint32(s2)<<16 | uint32(s1)&0xffff
-}
-
-// parts is the sum of the four parts of x, each times its weight.
-func parts(x, w0, w1, w2, w3 uint64) uint64 {
-	return w0*(x&0xffff) + w1*(x>>16&0xffff) + w2*(x>>32&0xffff) + w3*(x>>48)
 }
 
 // rollsumDrop removes the first byte of a block of n bytes from its sum.

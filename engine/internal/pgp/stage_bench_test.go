@@ -2,17 +2,12 @@ package pgp
 
 import (
 	"crypto/aes"
-	"math"
-	"runtime"
 	"testing"
-	"time"
 
-	"golang.org/x/sys/unix"
+	"github.com/purser-backup/purser/engine/internal/stagetest"
 )
 
-// BenchmarkStage measures what encryption costs for each byte: the least
-// processor time of some runs, so that it tells something on a machine that has
-// other work too.
+// BenchmarkStage measures what encryption costs for each byte.
 func BenchmarkStage(b *testing.B) {
 	block, err := aes.NewCipher(make([]byte, keyLen))
 	if err != nil {
@@ -24,26 +19,6 @@ func BenchmarkStage(b *testing.B) {
 		"AES-256 CFB encryption": func() { enc.encrypt(data) },
 		"AES-256 CFB decryption": func() { decryptCFB(block, before, data, stream) },
 	} {
-		b.Run(name, func(b *testing.B) {
-			runtime.LockOSThread()
-			defer runtime.UnlockOSThread()
-			least := time.Duration(math.MaxInt64)
-			for b.Loop() {
-				began := threadTime(b)
-				do()
-				least = min(least, threadTime(b)-began)
-			}
-			b.SetBytes(pieceLen)
-			b.ReportMetric(float64(least)/pieceLen, "cpu-ns/B")
-		})
+		stagetest.Run(b, name, pieceLen, do)
 	}
-}
-
-// threadTime is the processor time of this thread so far.
-func threadTime(b *testing.B) time.Duration {
-	var ts unix.Timespec
-	if err := unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &ts); err != nil {
-		b.Fatal(err)
-	}
-	return time.Duration(ts.Nano())
 }

@@ -115,6 +115,14 @@ func CheckName(name string) error {
 	return nil
 }
 
+// CheckCall is CheckName for a call that does nothing once its context has ended.
+func CheckCall(ctx context.Context, name string) error {
+	if err := CheckName(name); err != nil {
+		return err
+	}
+	return ctx.Err()
+}
+
 func isForbidden(r rune) bool { return r == '/' || r < 0x20 || r == 0x7f }
 
 // Permanent marks a fault that trying again cannot mend. nil stays nil.

@@ -74,7 +74,7 @@ func testPrefix(t *testing.T, s *suite) {
 
 func testLongList(t *testing.T, s *suite) {
 	count := cmp.Or(s.target.Listed, 1001)
-	if s.target.Listed == 0 && soak() {
+	if s.target.Listed == 0 && Soak() {
 		count = 5001
 	}
 	var g errgroup.Group

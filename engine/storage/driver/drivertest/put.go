@@ -77,7 +77,7 @@ func testBadNames(t *testing.T, s *suite) {
 
 func testSizes(t *testing.T, s *suite) {
 	sizes := []int{0, 1, 511, 512, 65536, 5<<20 + 1}
-	if soak() {
+	if Soak() {
 		sizes = append(sizes, 300<<20)
 	}
 	for i, n := range sizes {

@@ -8,7 +8,6 @@ import (
 	"io"
 	"io/fs"
 	"math/rand/v2"
-	"os"
 	"slices"
 	"testing"
 
@@ -36,9 +35,6 @@ type Target struct {
 	// of S3, and 5,001 with PURSER_SOAK.
 	Listed int
 }
-
-// soak asks for the whole of what takes long.
-func soak() bool { return os.Getenv("PURSER_SOAK") != "" }
 
 // Run proves the contract with nothing but open, which gives a client of
 // another empty place at each call. What needs two clients of one place, or a

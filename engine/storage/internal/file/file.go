@@ -195,10 +195,7 @@ func (b *Backend) Features() driver.Features { return driver.Features{ModTime: t
 func (b *Backend) Close() error { return nil }
 
 func (b *Backend) path(ctx context.Context, name string) (string, error) {
-	if err := driver.CheckName(name); err != nil {
-		return "", err
-	}
-	if err := ctx.Err(); err != nil {
+	if err := driver.CheckCall(ctx, name); err != nil {
 		return "", err
 	}
 	return filepath.Join(b.dir, name), nil

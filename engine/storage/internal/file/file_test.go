@@ -34,43 +34,15 @@ func TestContract(t *testing.T) {
 		dir := filepath.Join(t.TempDir(), "deep", "target")
 		return drivertest.Target{
 			Open:  func(t *testing.T) driver.Backend { return open(t, dir) },
-			Plant: func(t *testing.T, name string, data []byte) { plant(t, filepath.Join(dir, name), data) },
-			Names: func(t *testing.T) []string { return names(t, dir) },
+			Plant: func(t *testing.T, name string, data []byte) { drivertest.Plant(t, filepath.Join(dir, name), data) },
+			Names: func(t *testing.T) []string { return drivertest.Names(t, dir) },
 		}
 	})
 }
 
-func plant(t *testing.T, path string, data []byte) {
-	t.Helper()
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(path, data, 0o644); err != nil {
-		t.Fatal(err)
-	}
-}
-
-func names(t *testing.T, dir string) []string {
-	t.Helper()
-	entries, err := os.ReadDir(dir)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		t.Fatal(err)
-	}
-	var names []string
-	for _, e := range entries {
-		names = append(names, e.Name())
-	}
-	return names
-}
-
-func put(t *testing.T, b driver.Backend, name, content string) error {
-	t.Helper()
-	return b.Put(t.Context(), name, bytes.NewReader([]byte(content)), int64(len(content)))
-}
-
 func TestModes(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "a", "b")
-	if err := put(t, open(t, dir), "object", "x"); err != nil {
+	if err := drivertest.PutText(t.Context(), open(t, dir), "object", "x"); err != nil {
 		t.Fatal(err)
 	}
 	for path, want := range map[string]fs.FileMode{
@@ -109,7 +81,7 @@ func TestSweep(t *testing.T) {
 		".purser-dead": 49 * time.Hour, ".purser-alive": 47 * time.Hour, "old": 1000 * time.Hour, ".other-1": 1000 * time.Hour,
 	} {
 		path := filepath.Join(dir, name)
-		plant(t, path, []byte("x"))
+		drivertest.Plant(t, path, []byte("x"))
 		if err := os.Chtimes(path, now.Add(-age), now.Add(-age)); err != nil {
 			t.Fatal(err)
 		}
@@ -121,20 +93,20 @@ func TestSweep(t *testing.T) {
 	if _, err := b.List(t.Context(), ""); err != nil {
 		t.Fatal(err)
 	}
-	if !slices.Contains(names(t, dir), ".purser-dead") {
+	if !slices.Contains(drivertest.Names(t, dir), ".purser-dead") {
 		t.Error("reading has swept")
 	}
-	if err := put(t, b, "new", "x"); err != nil {
+	if err := drivertest.PutText(t.Context(), b, "new", "x"); err != nil {
 		t.Fatal(err)
 	}
-	if got, want := names(t, dir), []string{".other-1", ".purser-alive", "new", "old"}; !slices.Equal(got, want) {
+	if got, want := drivertest.Names(t, dir), []string{".other-1", ".purser-alive", "new", "old"}; !slices.Equal(got, want) {
 		t.Errorf("left: %q, want %q", got, want)
 	}
 }
 
 func TestSymlinks(t *testing.T) {
 	dir := t.TempDir()
-	plant(t, filepath.Join(dir, "elsewhere", "data"), []byte("12345"))
+	drivertest.Plant(t, filepath.Join(dir, "elsewhere", "data"), []byte("12345"))
 	for link, to := range map[string]string{"file": "elsewhere/data", "folder": "elsewhere", "dangling": "nowhere"} {
 		if err := os.Symlink(to, filepath.Join(dir, link)); err != nil {
 			t.Fatal(err)
@@ -155,7 +127,7 @@ func TestSymlinks(t *testing.T) {
 
 func TestNotAFolder(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "file")
-	plant(t, path, nil)
+	drivertest.Plant(t, path, nil)
 	_, err := file.Open(t.Context(), path, time.Now)
 	wantHint(t, err, syscall.ENOTDIR)
 	_, err = file.Open(t.Context(), filepath.Join(path, "below"), time.Now)
@@ -163,18 +135,18 @@ func TestNotAFolder(t *testing.T) {
 	// It can also become a file later.
 	dir := filepath.Join(t.TempDir(), "target")
 	b := open(t, dir)
-	plant(t, dir, nil)
-	wantHint(t, put(t, b, "object", "x"), syscall.ENOTDIR)
+	drivertest.Plant(t, dir, nil)
+	wantHint(t, drivertest.PutText(t.Context(), b, "object", "x"), syscall.ENOTDIR)
 }
 
 func TestNotPermitted(t *testing.T) {
 	dir := t.TempDir()
 	b := open(t, dir)
-	if err := put(t, b, "object", "x"); err != nil {
+	if err := drivertest.PutText(t.Context(), b, "object", "x"); err != nil {
 		t.Fatal(err)
 	}
 	asNobody(t, dir, 0o555, func() {
-		wantHint(t, put(t, b, "new", "x"), fs.ErrPermission)
+		wantHint(t, drivertest.PutText(t.Context(), b, "new", "x"), fs.ErrPermission)
 		wantHint(t, b.Delete(t.Context(), "object"), fs.ErrPermission)
 	})
 	asNobody(t, dir, 0o000, func() {
@@ -185,7 +157,7 @@ func TestNotPermitted(t *testing.T) {
 		_, err = file.Open(t.Context(), filepath.Join(dir, "below"), time.Now)
 		wantHint(t, err, fs.ErrPermission)
 	})
-	if got := names(t, dir); !slices.Equal(got, []string{"object"}) {
+	if got := drivertest.Names(t, dir); !slices.Equal(got, []string{"object"}) {
 		t.Errorf("left: %q", got)
 	}
 }
@@ -219,7 +191,7 @@ func asNobody(t *testing.T, dir string, mode fs.FileMode, f func()) {
 func TestTruncatedWhileRead(t *testing.T) {
 	dir := t.TempDir()
 	b := open(t, dir)
-	if err := put(t, b, "object", string(make([]byte, 1<<20))); err != nil {
+	if err := drivertest.PutText(t.Context(), b, "object", string(make([]byte, 1<<20))); err != nil {
 		t.Fatal(err)
 	}
 	r, err := b.Get(t.Context(), "object")

@@ -37,7 +37,7 @@ var _ driver.Backend = (*Backend)(nil)
 
 // Put implements driver.Backend.
 func (b *Backend) Put(ctx context.Context, name string, r io.ReadSeeker, size int64) error {
-	if err := b.check(ctx, name); err != nil {
+	if err := driver.CheckCall(ctx, name); err != nil {
 		return err
 	}
 	body, err := driver.Body(ctx, r, size)
@@ -118,7 +118,7 @@ func (b *Backend) removeAbandoned(c *ftp.ServerConn) {
 
 // Stat implements driver.Backend.
 func (b *Backend) Stat(ctx context.Context, name string) (driver.Info, error) {
-	if err := b.check(ctx, name); err != nil {
+	if err := driver.CheckCall(ctx, name); err != nil {
 		return driver.Info{}, err
 	}
 	var info driver.Info
@@ -216,7 +216,7 @@ func complete(c *ftp.ServerConn, dir string, entries []*ftp.Entry) ([]*ftp.Entry
 
 // Delete implements driver.Backend.
 func (b *Backend) Delete(ctx context.Context, name string) error {
-	if err := b.check(ctx, name); err != nil {
+	if err := driver.CheckCall(ctx, name); err != nil {
 		return err
 	}
 	file := path.Join(b.dir, name)
@@ -239,11 +239,4 @@ func (b *Backend) Features() driver.Features { return driver.Features{ModTime: t
 func (b *Backend) Close() error {
 	b.pool.close()
 	return nil
-}
-
-func (b *Backend) check(ctx context.Context, name string) error {
-	if err := driver.CheckName(name); err != nil {
-		return err
-	}
-	return ctx.Err()
 }

@@ -2,7 +2,6 @@ package ftp_test
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -41,22 +40,6 @@ func open(t *testing.T, l ftp.Location, tls network.TLS) *ftp.Backend {
 	return b
 }
 
-func put(ctx context.Context, b driver.Backend, name, content string) error {
-	return b.Put(ctx, name, strings.NewReader(content), int64(len(content)))
-}
-
-func names(t *testing.T, dir string) (names []string) {
-	t.Helper()
-	entries, err := os.ReadDir(dir)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		t.Fatal(err)
-	}
-	for _, e := range entries {
-		names = append(names, e.Name())
-	}
-	return names
-}
-
 // contract runs the suite in folders of a server.
 func contract(t *testing.T, s *servertest.FTP, l ftp.Location, tls network.TLS, base string) {
 	var count atomic.Int32
@@ -77,7 +60,7 @@ func contract(t *testing.T, s *servertest.FTP, l ftp.Location, tls network.TLS, 
 					}
 				}
 			},
-			Names: func(t *testing.T) []string { return names(t, dir) },
+			Names: func(t *testing.T) []string { return drivertest.Names(t, dir) },
 		}
 	})
 }
@@ -108,7 +91,7 @@ func TestImplicitTLS(t *testing.T) {
 	l.Security = ftp.Implicit
 	b := open(t, l, network.TLS{CAFile: cert.CertFile})
 	for _, content := range []string{"", "x", strings.Repeat("0123456789", 100000)} {
-		if err := put(t.Context(), b, "object", content); err != nil {
+		if err := drivertest.PutText(t.Context(), b, "object", content); err != nil {
 			t.Fatal(err)
 		}
 		r, err := b.Get(t.Context(), "object")
@@ -155,7 +138,7 @@ func TestBadInput(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			l := login(c.server)
 			c.change(&l)
-			err := put(t.Context(), open(t, l, c.tls), "object", "x")
+			err := drivertest.PutText(t.Context(), open(t, l, c.tls), "object", "x")
 			var h interface{ Hint() string }
 			if !errors.As(err, &h) || !strings.Contains(h.Hint(), c.hint) || driver.IsPermanent(err) == c.transient || c.is != nil && !errors.Is(err, c.is) {
 				t.Errorf("got %v, permanent %v, want the hint %q", err, driver.IsPermanent(err), c.hint)
@@ -178,7 +161,7 @@ func TestIdleSession(t *testing.T) {
 	for _, content := range []string{"first", "second"} {
 		var err error
 		for range 3 { // a call on a dead session fails, and may be made again
-			if err = put(t.Context(), b, "object", content); err == nil || driver.IsPermanent(err) {
+			if err = drivertest.PutText(t.Context(), b, "object", content); err == nil || driver.IsPermanent(err) {
 				break
 			}
 		}
@@ -201,10 +184,10 @@ func TestSweep(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := put(t.Context(), open(t, login(s), network.TLS{}), "new", "x"); err != nil {
+	if err := drivertest.PutText(t.Context(), open(t, login(s), network.TLS{}), "new", "x"); err != nil {
 		t.Fatal(err)
 	}
-	if got := names(t, s.Dir); !slices.Equal(got, []string{".purser-alive", "new", "old"}) {
+	if got := drivertest.Names(t, s.Dir); !slices.Equal(got, []string{".purser-alive", "new", "old"}) {
 		t.Errorf("left: %q", got)
 	}
 }

@@ -8,11 +8,13 @@ import (
 	"path"
 
 	"github.com/jlaffaye/ftp"
+
+	"github.com/purser-backup/purser/engine/storage/driver"
 )
 
 // Get implements driver.Backend.
 func (b *Backend) Get(ctx context.Context, name string) (io.ReadCloser, error) {
-	if err := b.check(ctx, name); err != nil {
+	if err := driver.CheckCall(ctx, name); err != nil {
 		return nil, err
 	}
 	s, err := b.pool.take(ctx)

@@ -85,7 +85,7 @@ func args(command string, rest ...string) []string {
 
 // Put implements driver.Backend.
 func (b *Backend) Put(ctx context.Context, name string, r io.ReadSeeker, size int64) (err error) {
-	if err := b.check(ctx, name); err != nil {
+	if err := driver.CheckCall(ctx, name); err != nil {
 		return err
 	}
 	dir, err := b.tool.Folder()
@@ -173,7 +173,7 @@ func (b *Backend) removeAbandoned(ctx context.Context) {
 
 // Stat implements driver.Backend.
 func (b *Backend) Stat(ctx context.Context, name string) (driver.Info, error) {
-	if err := b.check(ctx, name); err != nil {
+	if err := driver.CheckCall(ctx, name); err != nil {
 		return driver.Info{}, err
 	}
 	missing := &fs.PathError{Op: "stat", Path: b.at(name), Err: fs.ErrNotExist}
@@ -255,10 +255,3 @@ func (b *Backend) Features() driver.Features { return driver.Features{ModTime: t
 
 // Close implements driver.Backend.
 func (b *Backend) Close() error { return b.tool.Close() }
-
-func (b *Backend) check(ctx context.Context, name string) error {
-	if err := driver.CheckName(name); err != nil {
-		return err
-	}
-	return ctx.Err()
-}

@@ -1,10 +1,8 @@
 package rclone_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -21,9 +19,6 @@ import (
 	"github.com/purser-backup/purser/engine/storage/servertest"
 	"github.com/purser-backup/purser/internal/secret"
 )
-
-// soak asks for the whole of what takes long.
-func soak() bool { return os.Getenv("PURSER_SOAK") != "" }
 
 func open(t *testing.T, l rclone.Location, o rclone.Options, limit *network.Limit) driver.Backend {
 	t.Helper()
@@ -48,55 +43,23 @@ func env(pairs ...string) map[string]secret.String {
 	return m
 }
 
-func plant(t *testing.T, path string, data []byte) {
-	t.Helper()
-	if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, data, 0o644)); err != nil {
-		t.Fatal(err)
-	}
-}
-
-func names(t *testing.T, dir string) (names []string) {
-	t.Helper()
-	entries, err := os.ReadDir(dir)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		t.Fatal(err)
-	}
-	for _, e := range entries {
-		names = append(names, e.Name())
-	}
-	return names
-}
-
 func minio(s *servertest.S3) rclone.Options {
 	return rclone.Options{Env: env("MINIO_TYPE", "s3", "MINIO_PROVIDER", "Minio", "MINIO_ENDPOINT", "http://"+s.Addr(), "MINIO_REGION", "us-east-1",
 		"MINIO_ACCESS_KEY_ID", servertest.AccessKey, "MINIO_SECRET_ACCESS_KEY", servertest.SecretKey)}
-}
-
-func put(ctx context.Context, b driver.Backend, name, content string) error {
-	return b.Put(ctx, name, strings.NewReader(content), int64(len(content)))
-}
-
-func get(ctx context.Context, b driver.Backend, name string) (p []byte, err error) {
-	r, err := b.Get(ctx, name)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, r.Close()) }()
-	return io.ReadAll(r)
 }
 
 // One round of everything on each kind of remote, one that can rename, and one of
 // buckets; and the whole contract, where there is time.
 func TestRemotes(t *testing.T) {
 	s := servertest.MinIO(t, nil)
-	plant(t, filepath.Join(s.Dir, "backups", "x"), nil) // makes the bucket
-	if soak() {
+	drivertest.Plant(t, filepath.Join(s.Dir, "backups", "x"), nil) // makes the bucket
+	if drivertest.Soak() {
 		t.Run("contract, folder", testContractFolder)
 		t.Run("contract, bucket", func(t *testing.T) { testContractBucket(t, s) })
 	}
 	dir := t.TempDir()
 	config := filepath.Join(t.TempDir(), "rclone.conf")
-	plant(t, config, []byte("[LOC]\ntype = local\n"))
+	drivertest.Plant(t, config, []byte("[LOC]\ntype = local\n"))
 	for kind, c := range map[string]struct {
 		l rclone.Location
 		o rclone.Options
@@ -111,10 +74,10 @@ func TestRemotes(t *testing.T) {
 			}
 			const name = `st*r [a] $HOME 'ü`
 			for _, content := range []string{"first", "", strings.Repeat("0123456789", 100000)} {
-				if err := put(t.Context(), b, name, content); err != nil {
+				if err := drivertest.PutText(t.Context(), b, name, content); err != nil {
 					t.Fatal(err)
 				}
-				if p, err := get(t.Context(), b, name); err != nil || string(p) != content {
+				if p, err := drivertest.GetAll(t.Context(), b, name); err != nil || string(p) != content {
 					t.Errorf("got %d bytes of %d, %v", len(p), len(content), err)
 				}
 			}
@@ -134,12 +97,12 @@ func TestRemotes(t *testing.T) {
 					t.Error(err)
 				}
 			}
-			if _, err := get(t.Context(), b, name); !errors.Is(err, fs.ErrNotExist) {
+			if _, err := drivertest.GetAll(t.Context(), b, name); !errors.Is(err, fs.ErrNotExist) {
 				t.Errorf("after the delete: %v", err)
 			}
 		})
 	}
-	if got := names(t, filepath.Join(dir, "not", "there")); len(got) != 0 {
+	if got := drivertest.Names(t, filepath.Join(dir, "not", "there")); len(got) != 0 {
 		t.Errorf("left: %q", got)
 	}
 }
@@ -153,8 +116,8 @@ func testContractFolder(t *testing.T) {
 			Open: func(t *testing.T) driver.Backend {
 				return open(t, rclone.Location{Remote: "LOC", Dir: dir + "/"}, rclone.Options{Env: env("LOC_TYPE", "local")}, nil)
 			},
-			Plant: func(t *testing.T, name string, data []byte) { plant(t, filepath.Join(dir, name), data) },
-			Names: func(t *testing.T) []string { return names(t, dir) },
+			Plant: func(t *testing.T, name string, data []byte) { drivertest.Plant(t, filepath.Join(dir, name), data) },
+			Names: func(t *testing.T) []string { return drivertest.Names(t, dir) },
 		}
 	})
 }
@@ -176,16 +139,16 @@ func TestSweep(t *testing.T) {
 	dir := t.TempDir()
 	for name, age := range map[string]time.Duration{".purser-dead": 49 * time.Hour, ".purser-alive": 47 * time.Hour, "old": 1000 * time.Hour} {
 		path, at := filepath.Join(dir, name), time.Now().Add(-age)
-		plant(t, path, nil)
+		drivertest.Plant(t, path, nil)
 		if err := os.Chtimes(path, at, at); err != nil {
 			t.Fatal(err)
 		}
 	}
 	b := open(t, rclone.Location{Remote: "LOC", Dir: dir}, rclone.Options{Env: env("LOC_TYPE", "local")}, nil)
-	if err := put(t.Context(), b, "new", "x"); err != nil {
+	if err := drivertest.PutText(t.Context(), b, "new", "x"); err != nil {
 		t.Fatal(err)
 	}
-	if got := names(t, dir); len(got) != 3 || got[0] != ".purser-alive" {
+	if got := drivertest.Names(t, dir); len(got) != 3 || got[0] != ".purser-alive" {
 		t.Errorf("left: %q", got)
 	}
 	if list, err := b.List(t.Context(), ""); err != nil || len(list) != 2 {
@@ -195,9 +158,9 @@ func TestSweep(t *testing.T) {
 
 func TestBadInput(t *testing.T) {
 	s := servertest.MinIO(t, nil)
-	plant(t, filepath.Join(s.Dir, "backups", "x"), nil)
+	drivertest.Plant(t, filepath.Join(s.Dir, "backups", "x"), nil)
 	file := filepath.Join(t.TempDir(), "file")
-	plant(t, file, nil)
+	drivertest.Plant(t, file, nil)
 	with := func(o rclone.Options, name, value string) rclone.Options {
 		o.Env["RCLONE_CONFIG_"+name] = secret.New(value)
 		return o
@@ -216,7 +179,7 @@ func TestBadInput(t *testing.T) {
 		"port":     {bucket, with(minio(s), "MINIO_ENDPOINT", "http://127.0.0.1:1"), "nothing listens", nil, true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			err := put(t.Context(), open(t, c.l, c.o, nil), "object", "x")
+			err := drivertest.PutText(t.Context(), open(t, c.l, c.o, nil), "object", "x")
 			var h interface{ Hint() string }
 			if !errors.As(err, &h) || !strings.Contains(h.Hint(), c.hint) || driver.IsPermanent(err) == c.transient || c.is != nil && !errors.Is(err, c.is) {
 				t.Errorf("got %v, permanent %v, want the hint %q", err, driver.IsPermanent(err), c.hint)
@@ -232,7 +195,7 @@ func TestLimit(t *testing.T) {
 	const rate, size = 1 << 20, 2 << 20
 	b := open(t, rclone.Location{Remote: "LOC", Dir: t.TempDir()}, rclone.Options{Env: env("LOC_TYPE", "local")}, network.NewLimit(rate))
 	began := time.Now()
-	if err := put(t.Context(), b, "object", strings.Repeat("x", size)); err != nil {
+	if err := drivertest.PutText(t.Context(), b, "object", strings.Repeat("x", size)); err != nil {
 		t.Fatal(err)
 	}
 	if took := time.Since(began); took < 1500*time.Millisecond {

@@ -30,7 +30,7 @@ var _ driver.Backend = (*Backend)(nil)
 
 // Put implements driver.Backend.
 func (b *Backend) Put(ctx context.Context, name string, r io.ReadSeeker, size int64) (err error) {
-	if err := b.check(ctx, name); err != nil {
+	if err := driver.CheckCall(ctx, name); err != nil {
 		return err
 	}
 	dir, err := b.tool.Folder()
@@ -81,7 +81,7 @@ func (b *Backend) makeFolder(ctx context.Context) (err error) {
 // Get implements driver.Backend. The object is fetched whole before a byte of it
 // is given.
 func (b *Backend) Get(ctx context.Context, name string) (_ io.ReadCloser, err error) {
-	if err := b.check(ctx, name); err != nil {
+	if err := driver.CheckCall(ctx, name); err != nil {
 		return nil, err
 	}
 	dir, err := b.tool.Folder()
@@ -121,7 +121,7 @@ func (r *reader) Close() error { return r.f.Close() }
 
 // Stat implements driver.Backend.
 func (b *Backend) Stat(ctx context.Context, name string) (driver.Info, error) {
-	if err := b.check(ctx, name); err != nil {
+	if err := driver.CheckCall(ctx, name); err != nil {
 		return driver.Info{}, err
 	}
 	list, err := b.list(ctx, only(name)...)
@@ -189,13 +189,6 @@ func (b *Backend) Features() driver.Features { return driver.Features{ModTime: t
 
 // Close implements driver.Backend.
 func (b *Backend) Close() error { return b.tool.Close() }
-
-func (b *Backend) check(ctx context.Context, name string) error {
-	if err := driver.CheckName(name); err != nil {
-		return err
-	}
-	return ctx.Err()
-}
 
 // args puts a command line together. The user's options come after ours, and
 // what is copied last.

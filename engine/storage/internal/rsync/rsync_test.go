@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -21,9 +20,6 @@ import (
 	"github.com/purser-backup/purser/engine/storage/servertest"
 	"github.com/purser-backup/purser/internal/secret"
 )
-
-// soak asks for the whole of what takes long.
-func soak() bool { return os.Getenv("PURSER_SOAK") != "" }
 
 func daemon(s *servertest.Rsync, dir string) rsync.Location {
 	return rsync.Location{User: s.User, Password: secret.New(s.Password), Host: "127.0.0.1", Port: s.Port, Module: "locked", Dir: dir}
@@ -56,25 +52,6 @@ func open(t *testing.T, l rsync.Location, o rsync.Options) driver.Backend {
 	return b
 }
 
-func plant(t *testing.T, path string, data []byte) {
-	t.Helper()
-	if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, data, 0o644)); err != nil {
-		t.Fatal(err)
-	}
-}
-
-func names(t *testing.T, dir string) (names []string) {
-	t.Helper()
-	entries, err := os.ReadDir(dir)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		t.Fatal(err)
-	}
-	for _, e := range entries {
-		names = append(names, e.Name())
-	}
-	return names
-}
-
 func TestContract(t *testing.T) {
 	s := servertest.RsyncD(t)
 	var count atomic.Int32
@@ -82,32 +59,19 @@ func TestContract(t *testing.T) {
 		dir := fmt.Sprintf("t%d/de ep", count.Add(1))
 		path := filepath.Join(s.Dir, "locked", dir)
 		return drivertest.Target{
-			Costly: !soak(), Listed: 5001,
+			Costly: !drivertest.Soak(), Listed: 5001,
 			Open:  func(t *testing.T) driver.Backend { return open(t, daemon(s, "/"+dir+"/"), rsync.Options{}) },
-			Plant: func(t *testing.T, name string, data []byte) { plant(t, filepath.Join(path, name), data) },
-			Names: func(t *testing.T) []string { return names(t, path) },
+			Plant: func(t *testing.T, name string, data []byte) { drivertest.Plant(t, filepath.Join(path, name), data) },
+			Names: func(t *testing.T) []string { return drivertest.Names(t, path) },
 		}
 	})
-}
-
-func put(ctx context.Context, b driver.Backend, name, content string) error {
-	return b.Put(ctx, name, strings.NewReader(content), int64(len(content)))
-}
-
-func get(ctx context.Context, b driver.Backend, name string) (p []byte, err error) {
-	r, err := b.Get(ctx, name)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, r.Close()) }()
-	return io.ReadAll(r)
 }
 
 // One round of everything over SSH, in a folder that isn't there yet; and the
 // whole contract, where there is time.
 func TestSSH(t *testing.T) {
 	s := servertest.SSHD(t)
-	if soak() {
+	if drivertest.Soak() {
 		testContractOverSSH(t, s)
 	}
 	dir := filepath.Join(s.Dir, "not", "the'r e")
@@ -118,17 +82,17 @@ func TestSSH(t *testing.T) {
 	}
 	const name = `st*r [a] \$HOME 'ü`
 	for _, content := range []string{"first", "", strings.Repeat("0123456789", 100000)} {
-		if err := put(t.Context(), b, name, content); err != nil {
+		if err := drivertest.PutText(t.Context(), b, name, content); err != nil {
 			t.Fatal(err)
 		}
-		if p, err := get(t.Context(), b, name); err != nil || string(p) != content {
+		if p, err := drivertest.GetAll(t.Context(), b, name); err != nil || string(p) != content {
 			t.Errorf("got %d bytes of %d, %v", len(p), len(content), err)
 		}
 	}
 	if info, err := b.Stat(t.Context(), name); err != nil || info.Size != 1000000 || time.Since(info.ModTime).Abs() > time.Hour {
 		t.Errorf("stat: %+v, %v", info, err)
 	}
-	if got := names(t, dir); len(got) != 1 || got[0] != name {
+	if got := drivertest.Names(t, dir); len(got) != 1 || got[0] != name {
 		t.Errorf("on the target: %q", got)
 	}
 	for range 2 {
@@ -136,7 +100,7 @@ func TestSSH(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if _, err := get(t.Context(), b, name); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := drivertest.GetAll(t.Context(), b, name); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("after the delete: %v", err)
 	}
 }
@@ -149,16 +113,16 @@ func testContractOverSSH(t *testing.T, s *servertest.SSH) {
 		return drivertest.Target{
 			Costly: true, Listed: 5001,
 			Open:  func(t *testing.T) driver.Backend { return open(t, l, rsync.Options{SSH: ssh}) },
-			Plant: func(t *testing.T, name string, data []byte) { plant(t, filepath.Join(dir, name), data) },
-			Names: func(t *testing.T) []string { return names(t, dir) },
+			Plant: func(t *testing.T, name string, data []byte) { drivertest.Plant(t, filepath.Join(dir, name), data) },
+			Names: func(t *testing.T) []string { return drivertest.Names(t, dir) },
 		}
 	})
 }
 
 func TestBadInput(t *testing.T) {
 	d, s := servertest.RsyncD(t), servertest.SSHD(t)
-	plant(t, filepath.Join(d.Dir, "nodelete", "object"), nil)
-	plant(t, filepath.Join(s.Dir, "file"), nil)
+	drivertest.Plant(t, filepath.Join(d.Dir, "nodelete", "object"), nil)
+	drivertest.Plant(t, filepath.Join(s.Dir, "file"), nil)
 	for name, c := range map[string]struct {
 		ssh       bool
 		change    func(*rsync.Location, *rsync.SSH)
@@ -195,7 +159,7 @@ func TestBadInput(t *testing.T) {
 				l.Dir = ""
 			}
 			b := open(t, l, o)
-			err := put(t.Context(), b, "object", "x")
+			err := drivertest.PutText(t.Context(), b, "object", "x")
 			if c.call != nil {
 				err = c.call(t.Context(), b)
 			}
@@ -218,7 +182,7 @@ func TestLimit(t *testing.T) {
 	began := time.Now()
 	failed := make(chan error)
 	for i := range 2 {
-		go func() { failed <- put(t.Context(), b, fmt.Sprint(i), strings.Repeat("x", size)) }()
+		go func() { failed <- drivertest.PutText(t.Context(), b, fmt.Sprint(i), strings.Repeat("x", size)) }()
 	}
 	for range 2 {
 		if err := <-failed; err != nil {
@@ -235,7 +199,7 @@ func TestLimit(t *testing.T) {
 func TestSweep(t *testing.T) {
 	dir := t.TempDir()
 	for name, age := range map[string]time.Duration{"exchange-dead": 49 * time.Hour, "exchange-alive": 47 * time.Hour, "other": 1000 * time.Hour} {
-		plant(t, filepath.Join(dir, name, "object"), nil)
+		drivertest.Plant(t, filepath.Join(dir, name, "object"), nil)
 		at := time.Now().Add(-age)
 		if err := os.Chtimes(filepath.Join(dir, name), at, at); err != nil {
 			t.Fatal(err)
@@ -244,7 +208,7 @@ func TestSweep(t *testing.T) {
 	if _, err := rsync.Open(rsync.Location{Host: "h", Module: "m"}, rsync.Options{Program: program.Options{Dir: dir}, Now: time.Now}); err != nil {
 		t.Fatal(err)
 	}
-	if got := names(t, dir); len(got) != 2 || got[0] != "exchange-alive" || got[1] != "other" {
+	if got := drivertest.Names(t, dir); len(got) != 2 || got[0] != "exchange-alive" || got[1] != "other" {
 		t.Errorf("left: %q", got)
 	}
 }

@@ -107,10 +107,7 @@ func (b *Backend) Close() error {
 }
 
 func (b *Backend) key(ctx context.Context, name string) (string, error) {
-	if err := driver.CheckName(name); err != nil {
-		return "", err
-	}
-	return b.prefix + name, ctx.Err()
+	return b.prefix + name, driver.CheckCall(ctx, name)
 }
 
 // reader gives the context's error where the transport has one of its own.

@@ -41,7 +41,7 @@ var _ driver.Backend = (*Backend)(nil)
 
 // Put implements driver.Backend.
 func (b *Backend) Put(ctx context.Context, name string, r io.ReadSeeker, size int64) error {
-	if err := b.check(ctx, name); err != nil {
+	if err := driver.CheckCall(ctx, name); err != nil {
 		return err
 	}
 	body, err := driver.Body(ctx, r, size)
@@ -137,7 +137,7 @@ func (b *Backend) removeAbandoned(c *sftp.Client) {
 
 // Get implements driver.Backend.
 func (b *Backend) Get(ctx context.Context, name string) (io.ReadCloser, error) {
-	if err := b.check(ctx, name); err != nil {
+	if err := driver.CheckCall(ctx, name); err != nil {
 		return nil, err
 	}
 	s, err := b.line.take(ctx)
@@ -155,7 +155,7 @@ func (b *Backend) Get(ctx context.Context, name string) (io.ReadCloser, error) {
 
 // Stat implements driver.Backend.
 func (b *Backend) Stat(ctx context.Context, name string) (driver.Info, error) {
-	if err := b.check(ctx, name); err != nil {
+	if err := driver.CheckCall(ctx, name); err != nil {
 		return driver.Info{}, err
 	}
 	var info driver.Info
@@ -212,7 +212,7 @@ func (b *Backend) List(ctx context.Context, prefix string) ([]driver.Info, error
 
 // Delete implements driver.Backend.
 func (b *Backend) Delete(ctx context.Context, name string) error {
-	if err := b.check(ctx, name); err != nil {
+	if err := driver.CheckCall(ctx, name); err != nil {
 		return err
 	}
 	err := b.line.do(ctx, func(c *sftp.Client) error {
@@ -232,13 +232,6 @@ func (b *Backend) Features() driver.Features { return driver.Features{ModTime: t
 
 // Close implements driver.Backend.
 func (b *Backend) Close() error { return b.line.close() }
-
-func (b *Backend) check(ctx context.Context, name string) error {
-	if err := driver.CheckName(name); err != nil {
-		return err
-	}
-	return ctx.Err()
-}
 
 // reader reads one object over a session of its own, and won't take a file
 // that was cut for its end.

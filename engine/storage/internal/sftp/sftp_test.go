@@ -5,8 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -43,49 +41,26 @@ func open(t *testing.T, l sftp.Location, o sftp.Options) *sftp.Backend {
 	return b
 }
 
-func put(t *testing.T, b driver.Backend, name, content string) error {
-	t.Helper()
-	return b.Put(t.Context(), name, strings.NewReader(content), int64(len(content)))
-}
-
-func get(ctx context.Context, b driver.Backend, name string) (p []byte, err error) {
-	r, err := b.Get(ctx, name)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, r.Close()) }()
-	return io.ReadAll(r)
-}
-
 func TestContract(t *testing.T) {
 	s := servertest.SSHD(t)
-	var count atomic.Int32
-	drivertest.RunTarget(t, func(t *testing.T) drivertest.Target {
-		l, o := login(s)
-		l.Dir = filepath.Join(s.Dir, fmt.Sprint(count.Add(1)), "deep")
-		return drivertest.Target{
-			Open: func(t *testing.T) driver.Backend { return open(t, l, o) },
-			Plant: func(t *testing.T, name string, data []byte) {
-				path := filepath.Join(l.Dir, name)
-				if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, data, 0o644)); err != nil {
-					t.Fatal(err)
-				}
-			},
-			Names: func(t *testing.T) []string { return names(t, l.Dir) },
-		}
-	})
+	l, o := login(s)
+	contract(t, l, o, "/", false)
 }
 
-func names(t *testing.T, dir string) (names []string) {
-	t.Helper()
-	entries, err := os.ReadDir(dir)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		t.Fatal(err)
-	}
-	for _, e := range entries {
-		names = append(names, e.Name())
-	}
-	return names
+// contract runs the suite in folders below that of l, which lie below top here.
+func contract(t *testing.T, l sftp.Location, o sftp.Options, top string, mixedReads bool) {
+	var count atomic.Int32
+	drivertest.RunTarget(t, func(t *testing.T) drivertest.Target {
+		l := l
+		l.Dir = filepath.Join(l.Dir, fmt.Sprint(count.Add(1)), "deep")
+		dir := filepath.Join(top, l.Dir)
+		return drivertest.Target{
+			MixedReads: mixedReads,
+			Open:       func(t *testing.T) driver.Backend { return open(t, l, o) },
+			Plant:      func(t *testing.T, name string, data []byte) { drivertest.Plant(t, filepath.Join(dir, name), data) },
+			Names:      func(t *testing.T) []string { return drivertest.Names(t, dir) },
+		}
+	})
 }
 
 // All ways to log in, and all that a user gets wrong about them.
@@ -136,7 +111,7 @@ func TestLogin(t *testing.T) {
 			l, o := login(s)
 			c.change(&l, &o)
 			b := open(t, l, o)
-			err := put(t, b, "object", name)
+			err := drivertest.PutText(t.Context(), b, "object", name)
 			if c.hint != "" {
 				wantFault(t, err, c.hint)
 				return
@@ -144,7 +119,7 @@ func TestLogin(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if p, err := get(t.Context(), b, "object"); err != nil || string(p) != name {
+			if p, err := drivertest.GetAll(t.Context(), b, "object"); err != nil || string(p) != name {
 				t.Errorf("got %q, %v", p, err)
 			}
 		})
@@ -180,18 +155,18 @@ func TestHostKey(t *testing.T) {
 	}
 	for _, check := range []sftp.Check{sftp.Known, sftp.New} {
 		o.KnownHosts, o.HostKeys = []string{changed}, check
-		wantFault(t, put(t, open(t, l, o), "object", "x"), "line 2 of "+changed)
+		wantFault(t, drivertest.PutText(t.Context(), open(t, l, o), "object", "x"), "line 2 of "+changed)
 	}
 	o.HostKeys = sftp.Any
-	if err := put(t, open(t, l, o), "object", "x"); err != nil {
+	if err := drivertest.PutText(t.Context(), open(t, l, o), "object", "x"); err != nil {
 		t.Error(err)
 	}
 	o.KnownHosts, o.HostKeys = []string{learnt}, sftp.New
-	if err := put(t, open(t, l, o), "object", "x"); err != nil {
+	if err := drivertest.PutText(t.Context(), open(t, l, o), "object", "x"); err != nil {
 		t.Error(err)
 	}
 	o.HostKeys = sftp.Known // by what was learnt
-	if err := put(t, open(t, l, o), "object", "x"); err != nil {
+	if err := drivertest.PutText(t.Context(), open(t, l, o), "object", "x"); err != nil {
 		t.Error(err)
 	}
 }
@@ -215,13 +190,13 @@ func TestReconnect(t *testing.T) {
 	s := servertest.SSHD(t)
 	l, o := login(s)
 	b := open(t, l, o)
-	if err := put(t, b, "object", "x"); err != nil {
+	if err := drivertest.PutText(t.Context(), b, "object", "x"); err != nil {
 		t.Fatal(err)
 	}
 	s.Cut(t)
 	deadline := time.Now().Add(20 * time.Second)
 	for {
-		err := put(t, b, "object", "y")
+		err := drivertest.PutText(t.Context(), b, "object", "y")
 		if err == nil {
 			break
 		}
@@ -229,7 +204,7 @@ func TestReconnect(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if p, err := get(t.Context(), b, "object"); err != nil || string(p) != "y" {
+	if p, err := drivertest.GetAll(t.Context(), b, "object"); err != nil || string(p) != "y" {
 		t.Errorf("got %q, %v", p, err)
 	}
 }
@@ -259,10 +234,10 @@ func TestCancelOne(t *testing.T) {
 	if err := g.Wait(); err != nil {
 		t.Fatal(err)
 	}
-	if got := names(t, s.Dir); !slices.Equal(got, []string{"object0", "object2"}) {
+	if got := drivertest.Names(t, s.Dir); !slices.Equal(got, []string{"object0", "object2"}) {
 		t.Errorf("on the server: %q", got)
 	}
-	if p, err := get(t.Context(), b, "object2"); err != nil || !bytes.Equal(p, large) {
+	if p, err := drivertest.GetAll(t.Context(), b, "object2"); err != nil || !bytes.Equal(p, large) {
 		t.Errorf("got %d bytes, %v", len(p), err)
 	}
 }
@@ -290,33 +265,17 @@ func TestSweep(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := put(t, open(t, l, o), "new", "x"); err != nil {
+	if err := drivertest.PutText(t.Context(), open(t, l, o), "new", "x"); err != nil {
 		t.Fatal(err)
 	}
-	if got := names(t, s.Dir); !slices.Equal(got, []string{".purser-alive", "new", "old"}) {
+	if got := drivertest.Names(t, s.Dir); !slices.Equal(got, []string{".purser-alive", "new", "old"}) {
 		t.Errorf("left: %q", got)
 	}
 }
 
-// rclone's own server.
+// rclone's own server: who reads what is being replaced gets an error.
 func TestRclone(t *testing.T) {
 	s := servertest.RcloneServe(t, "sftp")
-	var count atomic.Int32
-	drivertest.RunTarget(t, func(t *testing.T) drivertest.Target {
-		l := sftp.Location{User: s.User, Host: "127.0.0.1", Port: s.Port, Dir: fmt.Sprintf("/%d/deep", count.Add(1))}
-		dir := filepath.Join(s.Dir, l.Dir)
-		return drivertest.Target{
-			MixedReads: true, // who reads what is being replaced gets an error
-			Open: func(t *testing.T) driver.Backend {
-				return open(t, l, sftp.Options{KnownHosts: []string{s.KnownHosts}, Password: secret.New(s.Password)})
-			},
-			Plant: func(t *testing.T, name string, data []byte) {
-				path := filepath.Join(dir, name)
-				if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, data, 0o644)); err != nil {
-					t.Fatal(err)
-				}
-			},
-			Names: func(t *testing.T) []string { return names(t, dir) },
-		}
-	})
+	contract(t, sftp.Location{User: s.User, Host: "127.0.0.1", Port: s.Port, Dir: "/"},
+		sftp.Options{KnownHosts: []string{s.KnownHosts}, Password: secret.New(s.Password)}, s.Dir, true)
 }

@@ -87,7 +87,7 @@ func (b *Backend) at(name string) *url.URL {
 
 // Put implements driver.Backend.
 func (b *Backend) Put(ctx context.Context, name string, r io.ReadSeeker, size int64) error {
-	if err := b.check(ctx, name); err != nil {
+	if err := driver.CheckCall(ctx, name); err != nil {
 		return err
 	}
 	if _, err := driver.Body(ctx, r, size); err != nil {
@@ -214,7 +214,7 @@ func (b *Backend) removeAbandoned(ctx context.Context) {
 
 // Get implements driver.Backend.
 func (b *Backend) Get(ctx context.Context, name string) (io.ReadCloser, error) {
-	if err := b.check(ctx, name); err != nil {
+	if err := driver.CheckCall(ctx, name); err != nil {
 		return nil, err
 	}
 	body, err := b.client.get(ctx, b.at(name))
@@ -226,7 +226,7 @@ func (b *Backend) Get(ctx context.Context, name string) (io.ReadCloser, error) {
 
 // Stat implements driver.Backend.
 func (b *Backend) Stat(ctx context.Context, name string) (driver.Info, error) {
-	if err := b.check(ctx, name); err != nil {
+	if err := driver.CheckCall(ctx, name); err != nil {
 		return driver.Info{}, err
 	}
 	e, err := b.client.look(ctx, b.at(name))
@@ -277,11 +277,4 @@ func (b *Backend) Features() driver.Features { return driver.Features{ModTime: t
 func (b *Backend) Close() error {
 	b.client.http.CloseIdleConnections()
 	return nil
-}
-
-func (b *Backend) check(ctx context.Context, name string) error {
-	if err := driver.CheckName(name); err != nil {
-		return err
-	}
-	return ctx.Err()
 }

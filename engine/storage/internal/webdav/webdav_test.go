@@ -1,10 +1,8 @@
 package webdav_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"net/http"
 	"net/http/httptest"
@@ -44,23 +42,12 @@ func open(t *testing.T, l webdav.Location, tls network.TLS) *webdav.Backend {
 	return b
 }
 
-func put(ctx context.Context, b driver.Backend, name, content string) error {
-	return b.Put(ctx, name, strings.NewReader(content), int64(len(content)))
-}
-
 // names lists the files of a folder, less what the server itself puts there.
-func names(t *testing.T, dir string) (names []string) {
+func names(t *testing.T, dir string) []string {
 	t.Helper()
-	entries, err := os.ReadDir(dir)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		t.Fatal(err)
-	}
-	for _, e := range entries {
-		if e.Name() != ".DAV" && !strings.HasPrefix(e.Name(), ".davfs.tmp") {
-			names = append(names, e.Name())
-		}
-	}
-	return names
+	return slices.DeleteFunc(drivertest.Names(t, dir), func(name string) bool {
+		return name == ".DAV" || strings.HasPrefix(name, ".davfs.tmp")
+	})
 }
 
 func TestContract(t *testing.T) {
@@ -103,7 +90,7 @@ func TestOtherServers(t *testing.T) {
 		if err := os.Mkdir(filepath.Join(rclone.Dir, "folder"), 0o755); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := get(t.Context(), open(t, l, network.TLS{}), "folder"); !errors.Is(err, fs.ErrNotExist) {
+		if _, err := drivertest.GetAll(t.Context(), open(t, l, network.TLS{}), "folder"); !errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("get a folder: %v", err)
 		}
 	})
@@ -117,10 +104,10 @@ func roundTrip(t *testing.T, l webdav.Location, tls network.TLS, dir string) {
 	}
 	for _, content := range []string{"first", "", strings.Repeat("0123456789", 300000), "last"} {
 		for _, name := range []string{"object", "100% ü?#"} {
-			if err := put(t.Context(), b, name, content); err != nil {
+			if err := drivertest.PutText(t.Context(), b, name, content); err != nil {
 				t.Fatal(err)
 			}
-			if p, err := get(t.Context(), b, name); err != nil || string(p) != content {
+			if p, err := drivertest.GetAll(t.Context(), b, name); err != nil || string(p) != content {
 				t.Errorf("%s: got %d bytes of %d, %v", name, len(p), len(content), err)
 			}
 		}
@@ -141,21 +128,10 @@ func roundTrip(t *testing.T, l webdav.Location, tls network.TLS, dir string) {
 	}
 }
 
-func get(ctx context.Context, b driver.Backend, name string) (p []byte, err error) {
-	r, err := b.Get(ctx, name)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, r.Close()) }()
-	return io.ReadAll(r)
-}
-
 // plant makes a file that the server may change, and the folders above it.
 func plant(t *testing.T, s *servertest.WebDAV, path string, data []byte) {
 	t.Helper()
-	if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, data, 0o644)); err != nil {
-		t.Fatal(err)
-	}
+	drivertest.Plant(t, path, data)
 	for p := path; p != s.Dir; p = filepath.Dir(p) {
 		if err := os.Chown(p, s.UID, s.GID); err != nil {
 			t.Fatal(err)
@@ -200,7 +176,7 @@ func TestBadInput(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			l := login(c.server)
 			c.change(&l)
-			err := put(t.Context(), open(t, l, c.tls), "object", "x")
+			err := drivertest.PutText(t.Context(), open(t, l, c.tls), "object", "x")
 			wantFault(t, err, c.hint, c.transient)
 			if c.is != nil && !errors.Is(err, c.is) {
 				t.Errorf("got %v, want %v", err, c.is)
@@ -226,7 +202,7 @@ func TestSweep(t *testing.T) {
 	}
 	l := login(s)
 	l.Path = "x"
-	if err := put(t.Context(), open(t, l, network.TLS{}), "new", "x"); err != nil {
+	if err := drivertest.PutText(t.Context(), open(t, l, network.TLS{}), "new", "x"); err != nil {
 		t.Fatal(err)
 	}
 	if got := names(t, filepath.Join(s.Dir, "x")); !slices.Equal(got, []string{".purser-alive", "new", "old"}) {
@@ -253,7 +229,7 @@ func TestAnswers(t *testing.T) {
 			t.Fatal(err)
 		}
 		b := open(t, webdav.Location{Host: u.Hostname(), Port: port, Plain: true}, network.TLS{})
-		wantFault(t, put(t.Context(), b, "object", "x"), c.hint, !c.permanent)
+		wantFault(t, drivertest.PutText(t.Context(), b, "object", "x"), c.hint, !c.permanent)
 		server.Close()
 	}
 }
