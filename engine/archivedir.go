@@ -131,7 +131,7 @@ func (r *Repository) cacheObject(ctx context.Context, c *codec, name object) err
 }
 
 func (r *Repository) cacheFrom(ctx context.Context, c *codec, one *place, name object) error {
-	f, err := r.fetchFrom(ctx, one, name, newStrongDigest())
+	f, err := r.fetchFrom(ctx, one, name, io.Discard)
 	if err != nil {
 		return err
 	}

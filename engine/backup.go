@@ -380,7 +380,7 @@ func (r *Repository) write(ctx context.Context, p *plan, src Source, unreadable 
 		}
 	}()
 	defer w.index.cancel()
-	entries := make(chan Entry, 64)
+	entries := make(chan []Entry, 4)
 	g.Go(bug.Guard(func() error {
 		if err := scan(gctx, src, entries); err != nil {
 			return err // entries stays open: what was not walked is not deleted
@@ -401,13 +401,18 @@ func (r *Repository) write(ctx context.Context, p *plan, src Source, unreadable 
 }
 
 // walked yields what scan sends, until all is sent or ctx ends.
-func walked(ctx context.Context, entries <-chan Entry) iter.Seq[Entry] {
+func walked(ctx context.Context, entries <-chan []Entry) iter.Seq[Entry] {
 	return func(yield func(Entry) bool) {
 		for {
 			select {
-			case e, more := <-entries:
-				if !more || !yield(e) {
+			case some, more := <-entries:
+				if !more {
 					return
+				}
+				for _, e := range some {
+					if ctx.Err() != nil || !yield(e) {
+						return
+					}
 				}
 			case <-ctx.Done():
 				return
@@ -416,10 +421,24 @@ func walked(ctx context.Context, entries <-chan Entry) iter.Seq[Entry] {
 	}
 }
 
+// scanned is how many entries scan sends together: to hand over each by itself
+// would take longer than to find it.
+const scanned = 64
+
 // scan sends the source's entries and refuses a walk that is out of order: a
 // reader of the archive would lose what comes too late.
-func scan(ctx context.Context, src Source, entries chan<- Entry) error {
+func scan(ctx context.Context, src Source, entries chan<- []Entry) error {
 	last, first := "", true
+	var some []Entry
+	send := func() error {
+		select {
+		case entries <- some:
+			some = make([]Entry, 0, scanned)
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 	for e, err := range src.Walk(ctx) {
 		if err != nil {
 			return err
@@ -430,11 +449,11 @@ func scan(ctx context.Context, src Source, entries chan<- Entry) error {
 			}
 			last, first = e.Path, false
 		}
-		select {
-		case entries <- e:
-		case <-ctx.Done():
-			return ctx.Err()
+		if some = append(some, e); len(some) == scanned {
+			if err := send(); err != nil {
+				return err
+			}
 		}
 	}
-	return nil
+	return send()
 }

@@ -19,7 +19,7 @@ const pieceSize = 64 << 10
 
 // compare merges the source's entries with the previous state and writes what
 // differs.
-func (w *setWriter) compare(ctx context.Context, entries <-chan Entry, unreadable map[string]error) error {
+func (w *setWriter) compare(ctx context.Context, entries <-chan []Entry, unreadable map[string]error) error {
 	h, err := w.repo.openHistory(w.plan.base)
 	if err != nil {
 		return err

@@ -15,9 +15,11 @@ import (
 	"syscall"
 	"time"
 
+	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
 
 	"github.com/purser-backup/purser/engine/internal/selection"
+	"github.com/purser-backup/purser/internal/bug"
 )
 
 // A DirSource is a directory tree as a Source. It never leaves the tree:
@@ -66,7 +68,7 @@ func (s *DirSource) Walk(ctx context.Context) iter.Seq2[Entry, error] {
 		}
 		defer root.Close()
 		s.held = selection.Held[Entry]{}
-		if s.visit(ctx, root, "", ".", yield) {
+		if s.visit(ctx, root, "", ".", look(root, "."), yield) {
 			s.walk(ctx, root, "", yield)
 		}
 	}
@@ -76,30 +78,65 @@ func (s *DirSource) Walk(ctx context.Context) iter.Seq2[Entry, error] {
 // the walk shall go on.
 func (s *DirSource) walk(ctx context.Context, dir *directory, parent string, yield func(Entry, error) bool) bool {
 	names, err := dir.Readdirnames(-1)
-	slices.Sort(names)
 	if err != nil {
 		// Says to the reader that everything below keeps its previous state.
 		return s.emit(Entry{Path: parent, Err: err}, yield)
 	}
-	for _, name := range names {
-		if err := ctx.Err(); err != nil {
+	names = slices.DeleteFunc(names, func(name string) bool { return s.skip(path.Join(parent, name)) })
+	slices.Sort(names)
+	for some := range slices.Chunk(names, lookedAt) {
+		looks, err := lookAll(dir, some)
+		for i := 0; i < len(some) && err == nil; i++ {
+			if err = ctx.Err(); err == nil && !s.visit(ctx, dir, path.Join(parent, some[i]), some[i], looks[i], yield) {
+				return false
+			}
+		}
+		if err != nil {
 			yield(Entry{}, err)
-			return false
-		}
-		p := path.Join(parent, name)
-		if s.skip(p) {
-			continue
-		}
-		if !s.visit(ctx, dir, p, name, yield) {
 			return false
 		}
 	}
 	return true
 }
 
+// aLook is what the system says of an object. Asking for it is most of the work
+// of a walk.
+type aLook struct {
+	info   fs.FileInfo
+	err    error // of info
+	xattrs map[string]string
+	xerr   error
+}
+
+func look(dir *directory, name string) (l aLook) {
+	if l.info, l.err = dir.root.Lstat(name); l.err == nil {
+		l.xattrs, l.xerr = readXattrs(byName(dir.File, name))
+	}
+	return l
+}
+
+// lookedAt is how many objects are looked at before the first of them is
+// yielded; so many are worth a goroutine.
+const lookedAt = 256
+
+// lookAll looks at objects of dir, half of them beside the others.
+func lookAll(dir *directory, names []string) ([]aLook, error) {
+	list := make([]aLook, len(names))
+	part := func(from, to int) {
+		for i := from; i < to; i++ {
+			list[i] = look(dir, names[i])
+		}
+	}
+	var g errgroup.Group
+	middle := len(names) / 2
+	g.Go(bug.Guard(func() error { part(0, middle); return nil }))
+	part(middle, len(names))
+	return list, g.Wait()
+}
+
 // visit yields the object name in dir and what is below it.
-func (s *DirSource) visit(ctx context.Context, dir *directory, p, name string, yield func(Entry, error) bool) bool {
-	info, err := dir.root.Lstat(name)
+func (s *DirSource) visit(ctx context.Context, dir *directory, p, name string, l aLook, yield func(Entry, error) bool) bool {
+	info, err := l.info, l.err
 	if errors.Is(err, fs.ErrNotExist) {
 		return true
 	}
@@ -113,7 +150,7 @@ func (s *DirSource) visit(ctx context.Context, dir *directory, p, name string, y
 	if err != nil {
 		return s.emit(Entry{Path: p, Err: err}, yield)
 	}
-	e, ok := s.entry(dir, p, name, info)
+	e, ok := s.entry(dir, p, name, l)
 	if !ok {
 		return true // a socket: nothing that could be restored
 	}
@@ -175,8 +212,8 @@ func (d *directory) Close() error {
 
 // entry describes the object name in dir. It reports false for what a backup
 // does not hold.
-func (s *DirSource) entry(dir *directory, p, name string, info fs.FileInfo) (Entry, bool) {
-	st := info.Sys().(*syscall.Stat_t)
+func (s *DirSource) entry(dir *directory, p, name string, l aLook) (Entry, bool) {
+	st := l.info.Sys().(*syscall.Stat_t)
 	e := Entry{
 		Path: p, Mode: st.Mode & 0o7777, UID: int(st.Uid), GID: int(st.Gid),
 		User: s.owner.user(st.Uid), Group: s.owner.group(st.Gid),
@@ -204,7 +241,7 @@ func (s *DirSource) entry(dir *directory, p, name string, info fs.FileInfo) (Ent
 		return Entry{}, false
 	}
 	if e.Err == nil {
-		e.Xattrs, e.Err = readXattrs(byName(dir.File, name))
+		e.Xattrs, e.Err = l.xattrs, l.xerr
 	}
 	return e, true
 }

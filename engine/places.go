@@ -330,17 +330,7 @@ func (p *places) holders(name string) []*place {
 }
 
 // unused are the places that have failed.
-func (p *places) unused() []*place {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	var list []*place
-	for _, one := range p.list {
-		if one.err != nil {
-			list = append(list, one)
-		}
-	}
-	return list
-}
+func (p *places) unused() []*place { return p.without(p.inUse()) }
 
 // without are the places that are none of list.
 func (p *places) without(list []*place) []*place {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/url"
 	"path/filepath"
 	"slices"
@@ -102,7 +103,11 @@ func (r *run) store(ctx context.Context, p place, repo *engine.Repository, full 
 	}
 	b := newBackup(res, r.now())
 	r.record.Backup = b
-	r.log.Info("backup done", "kind", b.Kind, "set", b.Time, "files", b.Files, "new", b.New, "changed", b.Changed,
+	var set slog.Attr // left out where nothing was written
+	if !b.Time.IsZero() {
+		set = slog.Time("set", b.Time)
+	}
+	r.log.Info("backup done", "kind", b.Kind, set, "files", b.Files, "new", b.New, "changed", b.Changed,
 		"deleted", b.Deleted, "uploaded_bytes", b.UploadedBytes, "took", r.took(r.journal.Since))
 	if len(b.Unreadable) > 0 {
 		r.missing = append(r.missing, Unreadable(b.Unreadable))

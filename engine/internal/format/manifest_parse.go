@@ -212,5 +212,17 @@ const asciiSpace = " \t\n\v\f\r"
 
 // asciiFields splits at ASCII white space only: other white space is part of names.
 func asciiFields(s string) []string {
-	return strings.FieldsFunc(s, func(r rune) bool { return r < 0x80 && isSpace(byte(r)) })
+	var fields []string
+	for i := 0; i < len(s); {
+		if isSpace(s[i]) {
+			i++
+			continue
+		}
+		from := i
+		for i < len(s) && !isSpace(s[i]) {
+			i++
+		}
+		fields = append(fields, s[from:i])
+	}
+	return fields
 }
