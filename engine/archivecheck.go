@@ -99,15 +99,15 @@ func (r *Repository) checkCopy(ctx context.Context, codec *codec, s *Set) error 
 	case err != nil:
 		return err
 	}
-	remote, err := format.ParseManifest(b)
-	if err != nil {
-		return nil
-	}
 	kept, err := r.archive.readManifest(s.manifest.Name)
 	if err != nil {
 		return fmt.Errorf("read archive directory: %w", err)
 	}
 	if string(kept) == string(b) {
+		return nil
+	}
+	remote, err := format.ParseManifest(b)
+	if err != nil {
 		return nil
 	}
 	if local := parseCopy(kept); local != nil && !sameVolumes(local, remote) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 )
 
 // The steps that are compared.
@@ -30,21 +31,26 @@ func (r results) add(step, name string, s sample) {
 // comparison runs every tool through every step.
 func comparison(ctx context.Context, s *settings) error {
 	scale := int64(s.size)
-	d := &dataset{dir: filepath.Join(s.dir, "source"), dump: 6e6 * scale, random: 32e5 * scale, texts: 200 * s.size}
-	all := chosen(s)
-	if err := free(s.dir, (4+2*int64(len(all)))*(d.dump+d.random+int64(d.texts)*4096)); err != nil {
+	d := dataset{dump: 6e6 * scale, random: 32e5 * scale, texts: 200 * s.size}
+	var names []string
+	for _, t := range chosen(s) {
+		names = append(names, t.name)
+	}
+	if err := free(s.dir, int64(s.runs)*(4+2*int64(len(names)))*(d.dump+d.random+int64(d.texts)*4096)); err != nil {
 		return err
 	}
+	dir := filepath.Join(s.dir, "comparison")
+	defer os.RemoveAll(dir)
 	got := results{}
 	for i := range s.runs {
 		fmt.Fprintf(os.Stderr, "run %d of %d\n", i+1, s.runs)
-		if err := round(ctx, s, d, all, got); err != nil {
+		// Nothing is removed in between: ext4 is slow for minutes to make files where many have just been removed.
+		one, data := *s, d
+		one.dir = filepath.Join(dir, strconv.Itoa(i))
+		data.dir = filepath.Join(one.dir, "source")
+		if err := round(ctx, &data, chosen(&one), got); err != nil {
 			return err
 		}
-	}
-	var names []string
-	for _, t := range all {
-		names = append(names, t.name)
 	}
 	fmt.Printf("\ndata: a dump of %d MB, %d MB that don't compress, %d small files; medians of %d\n",
 		d.dump/1e6, d.random/1e6, d.texts, s.runs)
@@ -56,10 +62,7 @@ func comparison(ctx context.Context, s *settings) error {
 }
 
 // round takes all tools through the steps once, on the same tree.
-func round(ctx context.Context, s *settings, d *dataset, all []tool, got results) error {
-	if err := os.RemoveAll(d.dir); err != nil {
-		return err
-	}
+func round(ctx context.Context, d *dataset, all []tool, got results) error {
 	if err := d.make(); err != nil {
 		return fmt.Errorf("make the data: %w", err)
 	}
@@ -87,12 +90,7 @@ func round(ctx context.Context, s *settings, d *dataset, all []tool, got results
 			fmt.Fprintf(os.Stderr, "  %-16s %-10s %7.2f s\n", step, t.name, took.wall.Seconds())
 		}
 	}
-	for i := range all {
-		if err := os.RemoveAll(all[i].home); err != nil {
-			return err
-		}
-	}
-	return os.RemoveAll(filepath.Join(s.dir, "restored"))
+	return nil
 }
 
 func (t *tool) step(ctx context.Context, step, source string) (sample, error) {
