@@ -89,13 +89,22 @@ func (c *codec) encode(w io.Writer, s format.Suffix) (io.WriteCloser, error) {
 // decode returns the plain bytes of the object called name. They are good only
 // once the reader has returned io.EOF.
 func (c *codec) decode(r io.Reader, name object) (io.Reader, error) {
+	return decodeBy(c.decryptor.Decrypt, r, name)
+}
+
+// decodeInTurn is decode for one of many objects that are open at once.
+func (c *codec) decodeInTurn(r io.Reader, name object) (io.Reader, error) {
+	return decodeBy(c.decryptor.DecryptInTurn, r, name)
+}
+
+func decodeBy(decrypt func(io.Reader) (io.Reader, error), r io.Reader, name object) (io.Reader, error) {
 	var (
 		plain io.Reader
 		err   error
 	)
 	switch name.Suffix {
 	case format.Encrypted:
-		plain, err = c.decryptor.Decrypt(r)
+		plain, err = decrypt(r)
 	case format.Gzip:
 		plain, err = gzip.NewReader(r)
 	default:

@@ -99,6 +99,10 @@ type sink interface {
 	finish() error
 }
 
+// readTogether is the most sets that are all read ahead. In a longer chain only
+// the full one is: the many others are small, and their buffers add up.
+const readTogether = 8
+
 func (r *Repository) openRestore(ctx context.Context, c *codec, sets []Set, o RestoreOptions) (*restore, error) {
 	run := &restore{repo: r, path: o.Path}
 	run.object = run.newest
@@ -107,7 +111,7 @@ func (r *Repository) openRestore(ctx context.Context, c *codec, sets []Set, o Re
 		run.object, report = run.salvage, &run.res
 	}
 	for i := range sets {
-		in, err := r.openSet(ctx, c, &sets[i], o.Path, report)
+		in, err := r.openSet(ctx, c, &sets[i], i > 0 && len(sets) > readTogether, o.Path, report)
 		var damaged *CorruptError
 		if o.Damaged && i > 0 && errors.As(err, &damaged) {
 			run.res.damage(&sets[i], 0, damaged) // its manifest: the chain ends before it

@@ -23,13 +23,14 @@ type setReader struct {
 
 	name   object // the open volume
 	file   *os.File
-	ahead  *readAhead
+	ahead  *readAhead // nil where it is read in turn
 	tar    *format.Reader
 	coming *fetched       // the volume after it, nil if it isn't fetched ahead
 	header *format.Header // current entry, nil at the end
 	last   *format.Header
 
 	thorough bool // all hashes are checked, not only the strongest
+	inTurn   bool // one of many: nothing is decrypted and decompressed ahead, for the memory that takes
 
 	// A restore that goes on over damage reports it here; nil ends at the first.
 	report *RestoreResult
@@ -41,12 +42,12 @@ type setReader struct {
 }
 
 // openSet positions a reader at the first entry of a set that may concern path.
-func (r *Repository) openSet(ctx context.Context, c *codec, s *Set, path string, report *RestoreResult) (*setReader, error) {
+func (r *Repository) openSet(ctx context.Context, c *codec, s *Set, inTurn bool, path string, report *RestoreResult) (*setReader, error) {
 	m, err := r.manifest(ctx, c, s)
 	if err != nil {
 		return nil, err
 	}
-	in := &setReader{repo: r, codec: c, set: s, records: m.Volumes, report: report}
+	in := &setReader{repo: r, codec: c, set: s, records: m.Volumes, inTurn: inTurn, report: report}
 	slices.SortFunc(in.records, func(a, b format.VolumeRecord) int { return a.Number - b.Number })
 	in.records = slices.DeleteFunc(in.records, func(v format.VolumeRecord) bool { return !mayHold(v, path) })
 	if err := in.next(ctx); err != nil {
@@ -159,6 +160,11 @@ func (in *setReader) openVolume(ctx context.Context) error {
 		return err
 	}
 	in.file = f
+	if in.inTurn {
+		plain, err := in.codec.decodeInTurn(f, name)
+		in.tar = format.NewReader(plain, format.Difftar)
+		return err
+	}
 	plain, err := in.codec.decode(f, name)
 	if err != nil {
 		return err

@@ -8,7 +8,7 @@ import (
 // A sparseFile writes a file from its start and leaves holes where there would
 // be nothing but zeros.
 type sparseFile struct {
-	f       *os.File
+	f       *os.File // nil before it is made
 	size    int64 // so far
 	written int64 // up to the last byte that is no hole
 }

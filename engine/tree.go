@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -29,8 +30,12 @@ type tree struct {
 	opt  *RestoreOptions
 	warn func(string, ...any)
 
+	links map[string]linked
+	small [smallFile]byte // content of the file that is being read
+	makes makers
+
+	mu     sync.Mutex // of the following
 	ids    *comparer
-	links  map[string]linked
 	warned map[string]bool // of what can't be restored here, by kind
 }
 
@@ -50,7 +55,7 @@ func openTree(dest string, o *RestoreOptions, warn func(string, ...any)) (*tree,
 	case err != nil && !occupied && !errors.Is(err, fs.ErrNotExist):
 		return nil, fmt.Errorf("restore to %s: %w", dest, err)
 	}
-	return &tree{dest: dest, opt: o, warn: warn, ids: newComparer(), links: map[string]linked{}, warned: map[string]bool{}}, nil
+	return &tree{dest: dest, opt: o, warn: warn, makes: newMakers(), ids: newComparer(), links: map[string]linked{}, warned: map[string]bool{}}, nil
 }
 
 // Close releases the destination.
@@ -58,7 +63,7 @@ func (t *tree) Close() error {
 	if t.root == nil {
 		return nil
 	}
-	var err error
+	err := t.made()
 	for i := range t.open {
 		err = errors.Join(err, t.open[i].close())
 	}
@@ -144,6 +149,9 @@ func (t *tree) imply(rel string) error {
 }
 
 func (t *tree) leave() error {
+	if err := t.made(); err != nil {
+		return err
+	}
 	d := t.open[len(t.open)-1]
 	t.open = t.open[:len(t.open)-1]
 	if err := d.close(); err != nil {
@@ -314,12 +322,7 @@ func (t *tree) chown(rel string, h *format.Header, set func(uid, gid int) error)
 	if t.opt.NoOwner {
 		return nil
 	}
-	uid, gid := h.UID, h.GID
-	if !t.opt.NumericOwner {
-		uid = localID(t.ids.uids, h.User, h.UID, lookupUID)
-		gid = localID(t.ids.gids, h.Group, h.GID, lookupGID)
-	}
-	err := set(uid, gid)
+	err := set(t.owner(h))
 	if errors.Is(err, fs.ErrPermission) {
 		t.warnOnce("owners", rel, err)
 		return nil
@@ -328,6 +331,16 @@ func (t *tree) chown(rel string, h *format.Header, set func(uid, gid int) error)
 		return fmt.Errorf("restore owner of %s: %w", t.name(rel), err)
 	}
 	return nil
+}
+
+// owner is the account here that an object belongs to.
+func (t *tree) owner(h *format.Header) (uid, gid int) {
+	if t.opt.NumericOwner {
+		return h.UID, h.GID
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return localID(t.ids.uids, h.User, h.UID, lookupUID), localID(t.ids.gids, h.Group, h.GID, lookupGID)
 }
 
 // xattrs sets extended attributes. What this file system or this user can't
@@ -350,8 +363,11 @@ func (t *tree) xattrs(rel string, h *format.Header, set func(attr string, value 
 
 // warnOnce tells of the first object that loses something.
 func (t *tree) warnOnce(what, rel string, err error) {
-	if !t.warned[what] {
-		t.warned[what] = true
+	t.mu.Lock()
+	known := t.warned[what]
+	t.warned[what] = true
+	t.mu.Unlock()
+	if !known {
 		t.warn(what+" can't be restored here", "first", t.name(rel), "error", err)
 	}
 }

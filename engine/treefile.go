@@ -16,6 +16,48 @@ import (
 // partName is that of a file which is to replace another, until it is whole.
 const partName = ".purser-restore"
 
+// smallFile is the most bytes of a file that is made beside the reading of the
+// archive: to make one takes longer than to read it.
+const smallFile = 64 << 10
+
+// A lateFile takes the content of a file. It makes the file once there is more of
+// it than a small one has.
+type lateFile struct {
+	create func() (*os.File, error)
+	small  []byte
+	out    sparseFile
+}
+
+func (n *lateFile) Write(p []byte) (int, error) {
+	if n.out.f == nil && len(n.small)+len(p) <= smallFile {
+		n.small = append(n.small, p...)
+		return len(p), nil
+	}
+	if err := n.begin(); err != nil {
+		return 0, err
+	}
+	return n.out.Write(p)
+}
+
+// begin makes the file, if it isn't there, with what has come of it.
+func (n *lateFile) begin() (err error) {
+	if n.out.f != nil {
+		return nil
+	}
+	if n.out.f, err = n.create(); err == nil {
+		_, err = n.out.Write(n.small)
+	}
+	return err
+}
+
+// abandon removes the file: what is left under its name shall be good.
+func (n *lateFile) abandon(dir *os.Root, name string) error {
+	if n.out.f == nil {
+		return nil
+	}
+	return errors.Join(n.out.f.Close(), dir.Remove(name))
+}
+
 // file implements sink. What it does to a file it does to the open one, which
 // takes no way through names; the time comes last, when nothing is written any more.
 func (t *tree) file(rel string, fill func(io.Writer) (*format.Header, error)) error {
@@ -33,23 +75,22 @@ func (t *tree) file(rel string, fill func(io.Writer) (*format.Header, error)) er
 			return fmt.Errorf("restore %s: %w", t.name(rel), err)
 		}
 	}
-	f, err := t.create(rel, name)
-	if err != nil {
-		return fmt.Errorf("restore %s: %w", t.name(rel), err)
+	n := &lateFile{small: t.small[:0], create: func() (f *os.File, err error) {
+		err = t.inParent(rel, func(dir *os.File, _ string) error { f, err = create(dir, name); return err })
+		return f, err
+	}}
+	h, err := fill(n)
+	if err == nil && n.out.f == nil && rel != "" && !t.opt.Overwrite && h.LinkGroup == "" {
+		return t.makeSmall(rel, h, bytes.Clone(n.small))
 	}
-	out := &sparseFile{f: f}
-	h, err := fill(out)
+	if err == nil {
+		err = n.begin()
+	}
 	if err != nil {
-		// What is left under its name shall be good.
-		return errors.Join(err, f.Close(), dir.Remove(name))
+		return errors.Join(err, n.abandon(dir, name))
 	}
 	first, linked := t.linkedTo(rel, h)
-	if err = out.finish(); err != nil {
-		err = fmt.Errorf("restore %s: %w", t.name(rel), err)
-	} else if !linked {
-		err = t.describe(f, rel, h)
-	}
-	if err := errors.Join(err, f.Close()); err != nil {
+	if err := t.complete(&n.out, rel, h, linked); err != nil {
 		return err
 	}
 	if name != last {
@@ -66,20 +107,27 @@ func (t *tree) file(rel string, fill func(io.Writer) (*format.Header, error)) er
 	return t.setTime(rel, h)
 }
 
-// create makes a file in rel's directory. os.Root would ask more of the system:
-// a name that must be new leads nowhere else.
-func (t *tree) create(rel, name string) (*os.File, error) {
-	var f *os.File
-	err := t.inParent(rel, func(dir *os.File, _ string) error {
-		const flags = unix.O_WRONLY | unix.O_CREAT | unix.O_EXCL | unix.O_NOFOLLOW | unix.O_CLOEXEC | unix.O_LARGEFILE
-		fd, err := openat(int(dir.Fd()), name, flags, 0o600)
-		if err != nil {
-			return &fs.PathError{Op: "create", Path: name, Err: err}
-		}
-		f = os.NewFile(uintptr(fd), name)
-		return nil
-	})
-	return f, err
+// complete closes a file that has its content; one that is going to be a link to
+// another gets nothing more.
+func (t *tree) complete(out *sparseFile, rel string, h *format.Header, linked bool) error {
+	err := out.finish()
+	if err != nil {
+		err = fmt.Errorf("restore %s: %w", t.name(rel), err)
+	} else if !linked {
+		err = t.describe(out.f, rel, h)
+	}
+	return errors.Join(err, out.f.Close())
+}
+
+// create makes a file in dir. os.Root would ask more of the system: a name that
+// must be new leads nowhere else.
+func create(dir *os.File, name string) (*os.File, error) {
+	const flags = unix.O_WRONLY | unix.O_CREAT | unix.O_EXCL | unix.O_NOFOLLOW | unix.O_CLOEXEC | unix.O_LARGEFILE
+	fd, err := openat(int(dir.Fd()), name, flags, 0o600)
+	if err != nil {
+		return nil, &fs.PathError{Op: "create", Path: name, Err: err}
+	}
+	return os.NewFile(uintptr(fd), name), nil
 }
 
 // openat is the system call, made again where a signal has interrupted it.

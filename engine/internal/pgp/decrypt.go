@@ -65,10 +65,16 @@ func NewDecryptor(o DecryptOptions) (*Decryptor, error) {
 // the reader has returned io.EOF: the modification detection code and the
 // signature stand at the end. Errors, here or from the reader, wrap ErrWrongKey,
 // ErrCorrupt or ErrSignature, or are those of r.
-func (d *Decryptor) Decrypt(r io.Reader) (io.Reader, error) {
+func (d *Decryptor) Decrypt(r io.Reader) (io.Reader, error) { return d.decrypt(r, piecesAhead) }
+
+// DecryptInTurn is Decrypt for one of many messages that are open at once: nothing
+// is decrypted ahead, which takes less memory.
+func (d *Decryptor) DecryptInTurn(r io.Reader) (io.Reader, error) { return d.decrypt(r, 0) }
+
+func (d *Decryptor) decrypt(r io.Reader, ahead int) (io.Reader, error) {
 	source := &sourceReader{r: r}
 	in := bufio.NewReaderSize(source, 64<<10)
-	m, err := d.open(in)
+	m, err := d.open(in, ahead)
 	if err != nil {
 		return nil, source.explain(err)
 	}
@@ -76,7 +82,7 @@ func (d *Decryptor) Decrypt(r io.Reader) (io.Reader, error) {
 	return m, nil
 }
 
-func (d *Decryptor) open(in *bufio.Reader) (*messageReader, error) {
+func (d *Decryptor) open(in *bufio.Reader, ahead int) (*messageReader, error) {
 	esks, err := readESKs(in)
 	if err != nil {
 		return nil, err
@@ -93,6 +99,7 @@ func (d *Decryptor) open(in *bufio.Reader) (*messageReader, error) {
 	if err != nil {
 		return nil, err
 	}
+	protected.ahead = ahead
 	m := &messageReader{protected: protected, outer: in, check: d.signer.check()}
 	if err := m.findLiteral(); err != nil {
 		return nil, err

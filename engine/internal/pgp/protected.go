@@ -15,8 +15,8 @@ const (
 	mdcLen = 2 + sha1.Size
 	// pieceLen is how much is decrypted at a time. Every cipher's block divides it.
 	pieceLen = 64 << 10
-	// ahead is how many pieces are decrypted beside the one that is read.
-	ahead = 2
+	// piecesAhead is how many pieces are decrypted beside the one that is read.
+	piecesAhead = 2
 )
 
 // protectedReader decrypts and, at the end, checks the modification detection
@@ -26,6 +26,7 @@ const (
 type protectedReader struct {
 	in      io.Reader
 	block   cipher.Block
+	ahead   int    // pieces that are decrypted beside the one that is read
 	before  []byte // the last encrypted block so far
 	err     error  // of in, or io.EOF
 	pending []*piece
@@ -87,7 +88,7 @@ func (p *protectedReader) next() bool {
 	if p.cur != nil {
 		p.spare, p.cur = append(p.spare, p.cur), nil
 	}
-	for p.err == nil && len(p.pending) <= ahead {
+	for p.err == nil && len(p.pending) <= p.ahead {
 		p.start()
 	}
 	if len(p.pending) == 0 {
