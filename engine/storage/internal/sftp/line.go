@@ -150,11 +150,14 @@ func (l *line) session(ctx context.Context) (*session, error) {
 	stop := context.AfterFunc(ctx, func() { _ = w.conn.Close() })
 	defer stop()
 	client, err := sftp.NewClient(w.client, sftp.UseConcurrentReads(true), sftp.UseConcurrentWrites(true))
+	if err == nil {
+		s, err = newSession(w, client)
+	}
 	if err != nil {
 		l.leave(w, true)
 		return nil, errors.Join(ctx.Err(), fmt.Errorf("open a session of SFTP: %w", err))
 	}
-	return newSession(w, client)
+	return s, nil
 }
 
 // current gives the connection, if there is a living one, and an idle session.
