@@ -109,7 +109,7 @@ func (s *remoteSite) fill(t *testing.T) {
 func (s *remoteSite) open(t *testing.T, folder string, port any) *storage.Store {
 	t.Helper()
 	o := s.o
-	o.StallTimeout, o.RetryDelay = 2*time.Second, time.Millisecond
+	o.StallTimeout, o.RetryDelay, o.Retries = 2*time.Second, time.Millisecond, 3
 	store, err := storage.Open(t.Context(), strings.Replace(s.url, "PORT", fmt.Sprint(port), 1)+"/"+folder, o)
 	if err != nil {
 		t.Fatal(err)
