@@ -24,7 +24,7 @@ func table() []rule {
 		{pkg: "templates", tests: []string{"discovery", "dumpers", "internal/docker", "internal/docker/dockertest"}},
 
 		{pkg: "engine", code: []string{"engine/storage", "engine/internal/*", "internal/atomicfile", "internal/bug", "internal/secret"},
-			tests: []string{"engine/storage/driver", "engine/storage/driver/drivertest"}},
+			tests: []string{"engine/storage/driver", "engine/storage/driver/drivertest", "engine/storage/servertest"}},
 		{pkg: "engine/internal/deflate", code: []string{"engine/internal/fletcher", "internal/bug"}},
 		{pkg: "engine/internal/fletcher"},
 		{pkg: "engine/internal/format"},

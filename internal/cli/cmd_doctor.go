@@ -3,6 +3,9 @@ package cli
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/purser-backup/purser/engine/storage"
@@ -20,6 +23,8 @@ first night, and after a change of the target or its credentials.
 
 Rights to read and to delete may be missing: backups can be made without. Then only other
 credentials restore, and only other ones or the target's own rules prune.
+
+Of several targets it says what one lacks that others hold; the next run copies it there.
 
 With --output json: {url, checks: [{name, ok, refused, bytes, objects, seconds, error}]};
 where there are several targets, each check names its target.
@@ -52,6 +57,7 @@ func runDoctor(ctx context.Context, inv *invocation) error {
 	checks := []check{}
 	t := &table{right: map[int]bool{2: true, 3: true}}
 	var failures []error
+	held := map[string][]storage.Info{} // by the targets that are well
 	for _, target := range targets {
 		name := ""
 		if len(targets) > 1 {
@@ -64,14 +70,22 @@ func runDoctor(ctx context.Context, inv *invocation) error {
 			t.add("open", "failed", "", "", "")
 			continue
 		}
-		failures = append(failures, target.Store.Validate(ctx, func(c storage.Check) {
+		err := target.Store.Validate(ctx, func(c storage.Check) {
 			one := check{Target: name, Name: c.Name, OK: c.Err == nil, Refused: c.Refused, Bytes: c.Bytes, Objects: c.Objects, Seconds: c.Took.Seconds()}
 			if c.Err != nil {
 				one.Error = oneLine(c.Err.Error())
 			}
 			checks = append(checks, one)
 			addCheck(t, c)
-		}), target.Store.Close())
+		})
+		if err == nil && len(targets) > 1 {
+			held[name], err = target.Store.List(ctx, "")
+		}
+		failures = append(failures, err, target.Store.Close())
+	}
+	for _, c := range compare(held) {
+		checks = append(checks, c)
+		t.add(c.Name, "behind", "", "", c.Target+" "+c.Error+"; the next run copies them there")
 	}
 	if inv.json() {
 		err = writeJSON(inv.stdout, struct {
@@ -82,6 +96,27 @@ func runDoctor(ctx context.Context, inv *invocation) error {
 		err = t.write(inv.stdout)
 	}
 	return joinAll(append(failures, err))
+}
+
+// compare finds the targets that lack objects of backups that others hold.
+func compare(held map[string][]storage.Info) []check {
+	all, count := map[string]bool{}, map[string]int{}
+	for target, list := range held {
+		for _, object := range list {
+			if strings.Contains(object.Name, "duplicity-") {
+				all[object.Name] = true
+				count[target]++
+			}
+		}
+	}
+	var behind []check
+	for _, target := range slices.Sorted(maps.Keys(held)) {
+		if lacks := len(all) - count[target]; lacks > 0 {
+			behind = append(behind, check{Target: target, Name: "compare", Objects: lacks,
+				Error: fmt.Sprintf("lacks %d of the %d objects that the targets hold together", lacks, len(all))})
+		}
+	}
+	return behind
 }
 
 func addCheck(t *table, c storage.Check) {

@@ -14,7 +14,7 @@ func TestCommandsOnTwoTargets(t *testing.T) {
 	b.good("backup")
 	b.expect("verified 6 objects in 2 sets (SIZE): all good\n", "verify")
 	out := b.good("doctor")
-	if strings.Count(out, "write much") != 2 || !strings.Contains(out, "/second/") {
+	if strings.Count(out, "write much") != 2 || !strings.Contains(out, "/second/") || strings.Contains(out, "compare") {
 		t.Errorf("doctor says\n%s", out)
 	}
 	if out := b.good("sets"); !strings.Contains(out, "TARGET") || strings.Count(out, "file://") != 2 {
@@ -32,6 +32,12 @@ func TestCommandsOnTwoTargets(t *testing.T) {
 	}
 
 	second := filepath.Join(b.root, "second")
+	if err := os.RemoveAll(second); err != nil {
+		t.Fatal(err)
+	}
+	if out := b.good("doctor"); !strings.Contains(out, "/second/ lacks 3 of the 3 objects") || strings.Contains(out, "/target/ lacks") {
+		t.Errorf("doctor says of an empty target\n%s", out)
+	}
 	if err := os.RemoveAll(second); err != nil {
 		t.Fatal(err)
 	}

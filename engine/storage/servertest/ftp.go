@@ -11,6 +11,7 @@ import (
 // FTP is a server of FTP with one user, whose home is Dir.
 type FTP struct {
 	*Server
+	Login
 	User, Password string
 	Dir            string
 	UID            int // of the owner of its files
@@ -27,6 +28,7 @@ func ProFTPD(t *testing.T, cert *Certificate, implicit bool, lines ...string) *F
 	}
 	hash := strings.TrimSpace(run(t, "openssl", "passwd", "-6", s.Password))
 	users := write(t, filepath.Join(dir, "users"), 0o600, "%s:%s:65534:65534::%s:/bin/false\n", s.User, hash, s.Dir)
+	s.Login.file = users
 	if cert != nil {
 		options := ""
 		if implicit {

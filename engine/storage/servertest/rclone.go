@@ -20,7 +20,7 @@ func RcloneServe(t *testing.T, kind string) *Rclone {
 	dir := t.TempDir()
 	s := &Rclone{User: "joe", Password: "p@ss w/rd:%", KnownHosts: filepath.Join(dir, "known_hosts"), Dir: folder(t, dir, "data")}
 	port := freePorts(t, 1)[0]
-	args := []string{"serve", kind, s.Dir, "--addr", fmt.Sprintf("127.0.0.1:%d", port), "--config", "", "--dir-cache-time", "0s",
+	args := []string{"serve", kind, s.Dir, "--addr", fmt.Sprintf("127.0.0.1:%d", port), "--config", "",
 		"--cache-dir", filepath.Join(dir, "cache"), "--user", s.User}
 	if kind == "sftp" {
 		key := filepath.Join(dir, "host")

@@ -13,6 +13,7 @@ import (
 // SSH is an OpenSSH server that takes the user who runs the test, with a key.
 type SSH struct {
 	*Server
+	Login
 	User       string
 	KeyFile    string // lets in
 	LockedFile string // so does this one, with the passphrase "open sesame"
@@ -42,6 +43,7 @@ func SSHD(t *testing.T, lines ...string) *SSH {
 	}
 	run(t, "ssh-keygen", "-q", "-t", "rsa", "-b", "2048", "-N", "", "-f", filepath.Join(dir, "rsa"))
 	authorized := write(t, filepath.Join(dir, "authorized_keys"), 0o644, "%s", strings.Join(public, ""))
+	s.Login.file = authorized
 	folder(t, "/run/sshd") // sshd wants it, whatever its configuration says
 	port := freePorts(t, 1)[0]
 	config := write(t, filepath.Join(dir, "sshd_config"), 0o644, "%s", fmt.Sprintf(`Port %d

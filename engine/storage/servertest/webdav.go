@@ -11,6 +11,7 @@ import (
 // WebDAV is a server with one user. Its collection / is Dir.
 type WebDAV struct {
 	*Server
+	Login
 	User, Password string
 	Dir            string
 	UID, GID       int // of the owner of its files
@@ -36,6 +37,7 @@ func Apache(t *testing.T, cert *Certificate, digest bool) *WebDAV {
 		sum := run(t, "sh", "-c", `printf %s "$1" | md5sum | cut -c1-32`, "sh", s.User+":test:"+s.Password)
 		password = write(t, filepath.Join(dir, "digest"), 0o644, "%s:test:%s", s.User, sum)
 	}
+	s.Login.file = password
 	tls := ""
 	if cert != nil {
 		tls = fmt.Sprintf("LoadModule ssl_module /usr/lib/apache2/modules/mod_ssl.so\nSSLEngine on\nSSLCertificateFile %s\nSSLCertificateKeyFile %s\n", cert.CertFile, cert.KeyFile)

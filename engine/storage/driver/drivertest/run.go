@@ -28,6 +28,9 @@ type Target struct {
 	// MixedReads says that the server itself may give parts of two versions to
 	// who reads an object while it is overwritten. Then that is not checked.
 	MixedReads bool
+	// Blind says that the server itself can't list while an object is being put.
+	// Then that is not checked.
+	Blind bool
 	// Costly says that each call takes long, as where it starts a program. Then
 	// there are fewer rounds and names, and the files of a long list are planted.
 	Costly bool

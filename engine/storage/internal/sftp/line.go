@@ -51,6 +51,7 @@ type wire struct {
 type session struct {
 	wire   *wire
 	client *sftp.Client
+	packet int           // bytes of a file that one packet has
 	broken chan struct{} // closed when its call was cancelled
 }
 
@@ -59,13 +60,13 @@ func newLine(dial func(context.Context) (net.Conn, *ssh.Client, error)) *line {
 }
 
 // do runs call over a session that nobody else uses.
-func (l *line) do(ctx context.Context, call func(*sftp.Client) error) error {
+func (l *line) do(ctx context.Context, call func(*session) error) error {
 	s, err := l.take(ctx)
 	if err != nil {
 		return err
 	}
 	stop := s.watch(ctx)
-	err = s.cause(ctx, call(s.client))
+	err = s.cause(ctx, call(s))
 	stop()
 	l.give(s, !isLost(err))
 	return err
@@ -149,11 +150,14 @@ func (l *line) session(ctx context.Context) (*session, error) {
 	stop := context.AfterFunc(ctx, func() { _ = w.conn.Close() })
 	defer stop()
 	client, err := sftp.NewClient(w.client, sftp.UseConcurrentReads(true), sftp.UseConcurrentWrites(true))
+	if err == nil {
+		s, err = newSession(w, client)
+	}
 	if err != nil {
 		l.leave(w, true)
 		return nil, errors.Join(ctx.Err(), fmt.Errorf("open a session of SFTP: %w", err))
 	}
-	return &session{wire: w, client: client}, nil
+	return s, nil
 }
 
 // current gives the connection, if there is a living one, and an idle session.

@@ -23,7 +23,6 @@ import (
 const (
 	discardTimeout = 10 * time.Second
 	readAhead      = 1 << 20 // bytes that are asked for at once
-	inFlight       = 64      // packets of an upload that may be unanswered
 )
 
 // Backend is a driver.Backend over a folder of a server. It connects when it
@@ -50,13 +49,15 @@ func (b *Backend) Put(ctx context.Context, name string, r io.ReadSeeker, size in
 	}
 	temp := path.Join(b.dir, driver.TempPrefix+rand.Text())
 	begun := false
-	err = b.line.do(ctx, func(c *sftp.Client) error {
+	err = b.line.do(ctx, func(s *session) error {
+		c, asked := s.client, b.now()
 		if err := c.MkdirAll(b.dir); err != nil {
 			return fmt.Errorf("make the folder %s: %w", b.dir, err)
 		}
+		near := b.now().Sub(asked) < nearby
 		b.sweep.Do(func() { b.removeAbandoned(c) })
 		begun = true
-		if err := upload(c, temp, body, size); err != nil {
+		if err := upload(c, temp, body, size, s.packets(near)); err != nil {
 			return err
 		}
 		if err := ctx.Err(); err != nil {
@@ -70,13 +71,14 @@ func (b *Backend) Put(ctx context.Context, name string, r io.ReadSeeker, size in
 	return b.explain(err)
 }
 
-func upload(c *sftp.Client, temp string, body io.Reader, size int64) (err error) {
+// upload lets so many packets be unanswered.
+func upload(c *sftp.Client, temp string, body io.Reader, size int64, packets int) (err error) {
 	f, err := c.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL)
 	if err != nil {
 		return fmt.Errorf("make %s: %w", temp, err)
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
-	n, err := f.ReadFromWithConcurrency(body, inFlight)
+	n, err := f.ReadFromWithConcurrency(body, packets)
 	if err != nil {
 		return err
 	}
@@ -119,7 +121,7 @@ func replace(c *sftp.Client, from, to string) error {
 func (b *Backend) discard(ctx context.Context, temp string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), discardTimeout)
 	defer cancel()
-	_ = b.line.do(ctx, func(c *sftp.Client) error { return c.Remove(temp) })
+	_ = b.line.do(ctx, func(s *session) error { return s.client.Remove(temp) })
 }
 
 // removeAbandoned is a courtesy: its failures are no reason to fail a Put.
@@ -159,8 +161,8 @@ func (b *Backend) Stat(ctx context.Context, name string) (driver.Info, error) {
 		return driver.Info{}, err
 	}
 	var info driver.Info
-	err := b.line.do(ctx, func(c *sftp.Client) (err error) {
-		info, err = stat(c, b.dir, name)
+	err := b.line.do(ctx, func(s *session) (err error) {
+		info, err = stat(s.client, b.dir, name)
 		return err
 	})
 	return info, b.explain(err)
@@ -180,9 +182,9 @@ func stat(c *sftp.Client, dir, name string) (driver.Info, error) {
 // List implements driver.Backend.
 func (b *Backend) List(ctx context.Context, prefix string) ([]driver.Info, error) {
 	var list []driver.Info
-	err := b.line.do(ctx, func(c *sftp.Client) error {
+	err := b.line.do(ctx, func(s *session) error {
 		list = nil
-		entries, err := c.ReadDirContext(ctx, b.dir)
+		entries, err := s.client.ReadDirContext(ctx, b.dir)
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil
 		}
@@ -195,7 +197,7 @@ func (b *Backend) List(ctx context.Context, prefix string) ([]driver.Info, error
 			}
 			info := driver.Info{Name: e.Name(), Size: e.Size(), ModTime: e.ModTime()}
 			if e.Mode()&fs.ModeSymlink != 0 {
-				if info, err = stat(c, b.dir, e.Name()); errors.Is(err, fs.ErrNotExist) {
+				if info, err = stat(s.client, b.dir, e.Name()); errors.Is(err, fs.ErrNotExist) {
 					continue
 				} else if err != nil {
 					return err
@@ -215,11 +217,11 @@ func (b *Backend) Delete(ctx context.Context, name string) error {
 	if err := driver.CheckCall(ctx, name); err != nil {
 		return err
 	}
-	err := b.line.do(ctx, func(c *sftp.Client) error {
-		if _, err := stat(c, b.dir, name); err != nil {
+	err := b.line.do(ctx, func(s *session) error {
+		if _, err := stat(s.client, b.dir, name); err != nil {
 			return err
 		}
-		return c.Remove(path.Join(b.dir, name))
+		return s.client.Remove(path.Join(b.dir, name))
 	})
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil

@@ -1,6 +1,7 @@
 package webdav
 
 import (
+	"bytes"
 	"context"
 	"encoding/xml"
 	"errors"
@@ -11,6 +12,7 @@ import (
 	"path"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/purser-backup/purser/engine/storage/driver"
@@ -22,8 +24,9 @@ const maxListing = 1 << 30
 
 // client speaks the part of WebDAV (RFC 4918) that is needed.
 type client struct {
-	http *http.Client
-	auth auth
+	http     *http.Client
+	auth     auth
+	replaces atomic.Bool // the server puts a file in the place of another at once
 }
 
 // entry is what a server tells of one resource.
@@ -57,6 +60,8 @@ func (c *client) send(ctx context.Context, method string, u *url.URL, header htt
 		if err != nil {
 			return nil, err
 		}
+		name := response.Header.Get("Server")
+		c.replaces.Store(strings.HasPrefix(name, "Apache") || strings.HasPrefix(name, "nginx"))
 		if response.StatusCode != http.StatusUnauthorized || try > 1 || !c.auth.challenge(request, response.Header) {
 			return response, nil
 		}
@@ -109,6 +114,23 @@ func (c *client) get(ctx context.Context, u *url.URL) (io.ReadCloser, error) {
 	return response.Body, nil
 }
 
+// again makes a call a few times, within about a second, while its error is one
+// that passes soon.
+func again(ctx context.Context, passes func(error) bool, call func(context.Context) error) (err error) {
+	for wait := 10 * time.Millisecond; wait < time.Second; wait *= 2 {
+		if err = call(ctx); err == nil || !passes(err) {
+			return err
+		}
+		timer := time.NewTimer(wait)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+		}
+		timer.Stop()
+	}
+	return err
+}
+
 // look asks about one resource.
 func (c *client) look(ctx context.Context, u *url.URL) (entry, error) {
 	entries, err := c.propfind(ctx, u, "0")
@@ -152,13 +174,22 @@ func (c *client) propfind(ctx context.Context, u *url.URL, depth string) (entrie
 	}
 	// One resource after the other: a listing is as large as the collection.
 	decoder := xml.NewDecoder(io.LimitReader(response.Body, maxListing))
-	for {
+	for ended := false; ; {
 		token, err := decoder.Token()
 		if err == io.EOF {
 			return entries, nil
 		}
 		if err != nil {
 			return nil, fmt.Errorf("PROPFIND %s: %w", u.Redacted(), err)
+		}
+		switch token := token.(type) {
+		case xml.EndElement:
+			ended = ended || token.Name.Local == "multistatus"
+		case xml.CharData:
+			// So say some that they could not go on, as when an object went meanwhile.
+			if ended && len(bytes.TrimSpace(token)) > 0 {
+				return nil, fmt.Errorf("PROPFIND %s: the server broke off its answer: %.100q", u.Redacted(), token)
+			}
 		}
 		start, ok := token.(xml.StartElement)
 		if !ok || start.Name != (xml.Name{Space: "DAV:", Local: "response"}) {

@@ -107,21 +107,23 @@ func (b *Backend) Put(ctx context.Context, name string, r io.ReadSeeker, size in
 	return b.explain(err)
 }
 
-// upload makes a new object under another name and moves it then, since not all
-// servers wait for the whole. One that is there is overwritten in place: those
-// that can replace a file at once do it here, and none does it when moving.
+// upload makes an object under another name and moves it then, since not all
+// servers wait for the whole. One that is there is overwritten in place on those
+// that can replace a file at once: they do it here, and not when moving. On
+// others it is gone for a moment.
 func (b *Backend) upload(ctx context.Context, name string, body func() (io.Reader, error), size int64) error {
 	_, err := b.client.look(ctx, b.at(name))
-	if err == nil {
+	there := err == nil
+	if there && b.client.replaces.Load() {
 		return b.client.put(ctx, b.at(name), body, size)
 	}
-	if !errors.Is(err, fs.ErrNotExist) {
+	if !there && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	temp := b.at(driver.TempPrefix + rand.Text())
 	err = b.client.put(ctx, temp, body, size)
 	if err == nil {
-		err = b.rename(ctx, temp, b.at(name), size)
+		err = b.rename(ctx, temp, b.at(name), size, there)
 	}
 	if err == nil {
 		return nil
@@ -134,7 +136,7 @@ func (b *Backend) upload(ctx context.Context, name string, body func() (io.Reade
 	return err
 }
 
-func (b *Backend) rename(ctx context.Context, from, to *url.URL, size int64) error {
+func (b *Backend) rename(ctx context.Context, from, to *url.URL, size int64, over bool) error {
 	e, err := b.client.look(ctx, from)
 	if err == nil && e.size != size {
 		err = fmt.Errorf("server holds %d bytes of %d", e.size, size)
@@ -142,15 +144,23 @@ func (b *Backend) rename(ctx context.Context, from, to *url.URL, size int64) err
 	if err != nil {
 		return err
 	}
-	header := http.Header{"Destination": {to.String()}, "Overwrite": {"F"}}
-	err = b.client.do(ctx, "MOVE", from, header, nil)
+	header := http.Header{"Destination": {to.String()}, "Overwrite": {map[bool]string{true: "T", false: "F"}[over]}}
+	return again(ctx, isLocked, func(ctx context.Context) error {
+		err := b.client.do(ctx, "MOVE", from, header, nil)
+		var answer *statusError
+		if errors.As(err, &answer) && (answer.code == http.StatusBadGateway || answer.code == http.StatusBadRequest) {
+			// Behind a proxy a server may take the whole URL for another server's.
+			header.Set("Destination", to.EscapedPath())
+			err = b.client.do(ctx, "MOVE", from, header, nil)
+		}
+		return err
+	})
+}
+
+// isLocked says that a call was made on what another one is at work on.
+func isLocked(err error) bool {
 	var answer *statusError
-	if errors.As(err, &answer) && (answer.code == http.StatusBadGateway || answer.code == http.StatusBadRequest) {
-		// Behind a proxy a server may take the whole URL for another server's.
-		header.Set("Destination", to.EscapedPath())
-		err = b.client.do(ctx, "MOVE", from, header, nil)
-	}
-	return err
+	return errors.As(err, &answer) && answer.code == http.StatusLocked
 }
 
 // makeCollection makes the collection and those above it, where they are not.
@@ -186,17 +196,8 @@ func (b *Backend) makeCollection(ctx context.Context) error {
 func (b *Backend) discard(ctx context.Context, temp *url.URL) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), discardTimeout)
 	defer cancel()
-	for wait := 10 * time.Millisecond; wait < time.Second; wait *= 2 {
-		if err := b.client.do(ctx, http.MethodDelete, temp, nil, nil); !errors.Is(err, fs.ErrNotExist) {
-			return
-		}
-		timer := time.NewTimer(wait)
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-		}
-		timer.Stop()
-	}
+	late := func(err error) bool { return errors.Is(err, fs.ErrNotExist) || isLocked(err) }
+	_ = again(ctx, late, func(ctx context.Context) error { return b.client.do(ctx, http.MethodDelete, temp, nil, nil) })
 }
 
 // removeAbandoned is a courtesy: its failures are no reason to fail a Put.

@@ -1,6 +1,7 @@
 package webdav_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -76,8 +77,59 @@ func TestContract(t *testing.T) {
 	}
 }
 
-// Other servers, which have ways of their own: that of rclone shows what it has
-// not got the whole of, and replaces nothing at once.
+// The server of rclone shows what it has not got the whole of, replaces nothing at
+// once, and breaks off a list when one of its objects is at work, which a Store
+// asks for again.
+func TestRclone(t *testing.T) {
+	s := servertest.RcloneServe(t, "webdav")
+	var count atomic.Int32
+	drivertest.RunTarget(t, func(t *testing.T) drivertest.Target {
+		l := webdav.Location{User: s.User, Password: secret.New(s.Password), Host: "127.0.0.1", Port: s.Port, Plain: true}
+		l.Path = fmt.Sprintf("t%d//de ep/", count.Add(1))
+		dir := filepath.Join(s.Dir, l.Path)
+		return drivertest.Target{
+			MixedReads: true, Blind: true,
+			Open:  func(t *testing.T) driver.Backend { return stubborn{open(t, l, network.TLS{})} },
+			Plant: func(t *testing.T, name string, data []byte) { drivertest.Plant(t, filepath.Join(dir, name), data) },
+			Names: func(t *testing.T) []string { return drivertest.Names(t, dir) },
+		}
+	})
+}
+
+// stubborn lists again what a server broke off.
+type stubborn struct{ driver.Backend }
+
+func (s stubborn) List(ctx context.Context, prefix string) (list []driver.Info, err error) {
+	for range 100 {
+		if list, err = s.Backend.List(ctx, prefix); err == nil || driver.IsPermanent(err) || ctx.Err() != nil {
+			return list, err
+		}
+	}
+	return list, err
+}
+
+// A list that a server broke off is an error, and one that may pass.
+func TestBrokenList(t *testing.T) {
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusMultiStatus)
+		fmt.Fprint(w, `<?xml version="1.0"?><D:multistatus xmlns:D="DAV:"><D:response><D:href>/x</D:href></D:response></D:multistatus>Internal Server Error`)
+	}))
+	defer s.Close()
+	u, err := url.Parse(s.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	port, err := strconv.Atoi(u.Port())
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, err := open(t, webdav.Location{Host: "127.0.0.1", Port: port, Plain: true}, network.TLS{}).List(t.Context(), "")
+	if err == nil || driver.IsPermanent(err) || !strings.Contains(err.Error(), "broke off") {
+		t.Errorf("got %v, %v", list, err)
+	}
+}
+
+// Other servers, which have ways of their own.
 func TestOtherServers(t *testing.T) {
 	cert := servertest.NewCertificate(t)
 	nginx, rclone := servertest.Nginx(t, cert), servertest.RcloneServe(t, "webdav")
