@@ -1,0 +1,39 @@
+package docker_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+
+	"github.com/purser-backup/purser/discovery"
+	"github.com/purser-backup/purser/dumpers"
+)
+
+// buggyWriter panics at the first Write.
+type buggyWriter struct{ written chan struct{} }
+
+func (b buggyWriter) Write([]byte) (int, error) {
+	close(b.written)
+	panic("out of rum")
+}
+
+// A bug in whatever takes the output of a trial's server is an error of the
+// trial, and the server is removed.
+func TestServerWithBuggyOutput(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	server := dumpers.Server{Service: "_/x", Image: "busybox", Command: []string{"sh", "-c", "echo ahoy; sleep 1000"}}
+	output := buggyWriter{written: make(chan struct{})}
+	err := b.runtime.Serve(t.Context(), server, output, func(ctx context.Context, _ discovery.Container) error {
+		select {
+		case <-output.written:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	})
+	if err == nil || !strings.Contains(err.Error(), "a bug in purser: out of rum") {
+		t.Errorf("error %v", err)
+	}
+	b.clean(t)
+}
