@@ -51,7 +51,7 @@ func (r *Runtime) Serve(ctx context.Context, s dumpers.Server, output io.Writer,
 			return nil
 		})()
 	}()
-	err = r.use(ctx, id, s.Image, use)
+	err = bug.Guard(func() error { return r.use(ctx, id, s.Image, use) })()
 	// The Engine ends the stream of a container that is gone.
 	removed := r.discard(ctx, id)
 	if removed != nil {
