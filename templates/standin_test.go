@@ -20,6 +20,8 @@ func TestGoldenRecipes(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, c := range []struct{ image, env string }{
+		{"mysql:8", "MYSQL_ROOT_PASSWORD=p"},
+		{"mysql:8", "MYSQL_USER=u MYSQL_PASSWORD=p MYSQL_DATABASE=d"},
 		{"mongo:7", ""},
 		{"mongo:7", "MONGO_INITDB_ROOT_USERNAME=u MONGO_INITDB_ROOT_PASSWORD=p"},
 		{"mongo:7", "MONGO_PASS=p"},

@@ -136,8 +136,8 @@ func TestLargeDatabase(t *testing.T) {
 				start = w.mariadb
 			}
 			db := start("db", c.image)
-			db.query(fmt.Sprintf(c.fill, rows))
-			want := db.query(c.look)
+			db.queryFor(longest, fmt.Sprintf(c.fill, rows))
+			want := db.queryFor(longest, c.look)
 			p := w.purser("host process")
 			if r := p.command("run").start().waitFor(longest); r.code != 0 {
 				t.Fatal(r)
@@ -148,7 +148,7 @@ func TestLargeDatabase(t *testing.T) {
 			if r := p.fresh().command("load", db.id()).start().waitFor(longest); r.code != 0 {
 				t.Fatal(r)
 			}
-			if got := db.query(c.look); got != want {
+			if got := db.queryFor(longest, c.look); got != want {
 				t.Errorf("the server has %q after the load, it had %q", got, want)
 			}
 			p.wantNothingLeft()

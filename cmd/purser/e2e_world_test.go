@@ -214,9 +214,15 @@ func (db *database) session(name string) *process {
 // query runs statements in the database shop and returns what they print.
 func (db *database) query(statements string) string {
 	db.w.t.Helper()
+	return db.queryFor(2*patience, statements)
+}
+
+// queryFor is query for statements that may take longer.
+func (db *database) queryFor(longest time.Duration, statements string) string {
+	db.w.t.Helper()
 	p := db.session("shop")
 	p.cmd.Stdin = strings.NewReader(statements)
-	r := p.run()
+	r := p.start().waitFor(longest)
 	if r.code != 0 {
 		db.w.t.Fatalf("%s: %s: %s", db.service, statements, r)
 	}

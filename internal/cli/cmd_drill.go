@@ -33,10 +33,7 @@ func runDrill(ctx context.Context, inv *invocation) error {
 	if err != nil {
 		return err
 	}
-	if _, err := inv.completeKey(ctx, false); err != nil {
-		return err
-	}
-	d, err := inv.daemon(talkative)
+	d, err := inv.daemonWithReadKey(ctx, talkative)
 	if err != nil {
 		return err
 	}
@@ -45,15 +42,6 @@ func runDrill(ctx context.Context, inv *invocation) error {
 		return err
 	}
 	drill.Time = drill.Time.In(inv.location())
-	if inv.json() {
-		return writeJSON(inv.stdout, drill)
-	}
-	for _, line := range drill.Summary {
-		if _, err := fmt.Fprintln(inv.stdout, printable(line)); err != nil {
-			return err
-		}
-	}
-	_, err = fmt.Fprintf(inv.stdout, "the backup of %s as of %s (%s) loads into a new %s, in %s\n", printable(drill.Service), formatTime(drill.Time),
-		formatSize(drill.Bytes), printable(drill.Image), formatDuration(drill.Ended.Sub(drill.Started)))
-	return err
+	return inv.showLoaded(drill, drill.Summary, fmt.Sprintf("the backup of %s as of %s (%s) loads into a new %s, in %s", printable(drill.Service), formatTime(drill.Time),
+		formatSize(drill.Bytes), printable(drill.Image), formatDuration(drill.Ended.Sub(drill.Started))))
 }

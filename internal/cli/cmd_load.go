@@ -43,10 +43,7 @@ func runLoad(ctx context.Context, inv *invocation) error {
 	if o.Time, err = inv.pointInTime(); err != nil {
 		return err
 	}
-	if _, err := inv.completeKey(ctx, false); err != nil {
-		return err
-	}
-	d, err := inv.daemon(talkative)
+	d, err := inv.daemonWithReadKey(ctx, talkative)
 	if err != nil {
 		return err
 	}
@@ -55,15 +52,21 @@ func runLoad(ctx context.Context, inv *invocation) error {
 		return err
 	}
 	load.Time = load.Time.In(inv.location())
+	return inv.showLoaded(load, load.Summary, fmt.Sprintf("loaded the dump of %s as of %s (%s) into %s in %s", printable(load.Service), formatTime(load.Time),
+		formatSize(load.Bytes), printable(load.Into), formatDuration(load.Ended.Sub(load.Started))))
+}
+
+// showLoaded shows the record of a load: as JSON, or what the recipe has said of
+// it and a last line.
+func (inv *invocation) showLoaded(record any, summary []string, last string) error {
 	if inv.json() {
-		return writeJSON(inv.stdout, load)
+		return writeJSON(inv.stdout, record)
 	}
-	for _, line := range load.Summary {
+	for _, line := range summary {
 		if _, err := fmt.Fprintln(inv.stdout, printable(line)); err != nil {
 			return err
 		}
 	}
-	_, err = fmt.Fprintf(inv.stdout, "loaded the dump of %s as of %s (%s) into %s in %s\n", printable(load.Service), formatTime(load.Time),
-		formatSize(load.Bytes), printable(load.Into), formatDuration(load.Ended.Sub(load.Started)))
+	_, err := fmt.Fprintln(inv.stdout, last)
 	return err
 }

@@ -60,17 +60,8 @@ func runRecipeTest(ctx context.Context, inv *invocation) error {
 	if err != nil {
 		return err
 	}
-	if inv.json() {
-		return writeJSON(inv.stdout, test)
-	}
-	for _, line := range test.Summary {
-		if _, err := fmt.Fprintln(inv.stdout, printable(line)); err != nil {
-			return err
-		}
-	}
-	_, err = fmt.Fprintf(inv.stdout, "the recipe %s works with %s: %d files, %s; %d lines are the same after the load; took %s\n", printable(test.Recipe),
-		printable(test.Image), test.Files, formatSize(test.Bytes), test.Checked, formatDuration(test.Ended.Sub(test.Started)))
-	return err
+	return inv.showLoaded(test, test.Summary, fmt.Sprintf("the recipe %s works with %s: %d files, %s; %d lines are the same after the load; took %s", printable(test.Recipe),
+		printable(test.Image), test.Files, formatSize(test.Bytes), test.Checked, formatDuration(test.Ended.Sub(test.Started))))
 }
 
 func runRecipeList(inv *invocation) error {

@@ -140,6 +140,14 @@ func (inv *invocation) daemonWithKey(ctx context.Context, usual slog.Level) (*da
 	return inv.daemon(usual)
 }
 
+// daemonWithReadKey is daemon for a command that reads what is encrypted.
+func (inv *invocation) daemonWithReadKey(ctx context.Context, usual slog.Level) (*daemon.Daemon, error) {
+	if _, err := inv.completeKey(ctx, false); err != nil {
+		return nil, err
+	}
+	return inv.daemon(usual)
+}
+
 // openRepository opens the target for a command that reads it.
 func (inv *invocation) openRepository(ctx context.Context) (*engine.Repository, error) {
 	o, err := inv.options(quiet)

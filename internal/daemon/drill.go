@@ -3,6 +3,8 @@ package daemon
 import (
 	"context"
 	"time"
+
+	"github.com/purser-backup/purser/dumpers"
 )
 
 // Drill is a backup of a service that was proved to load.
@@ -26,43 +28,22 @@ func (d *Daemon) Drill(ctx context.Context, service string, at time.Time) (Drill
 		return Drill{}, err
 	}
 	defer r.lock.unlock()
-	drill, err := r.drill(ctx, service, at)
+	drill, err := r.drill(ctx, LoadOptions{Service: service, Time: at})
 	return drill, join(append(r.missing, err, r.close())...)
 }
 
-func (r *run) drill(ctx context.Context, service string, at time.Time) (Drill, error) {
-	drill := Drill{Service: service, Started: r.now(), Summary: []string{}}
-	docker, err := r.connect(ctx)
-	if err != nil {
-		return drill, err
-	}
-	defer r.closing("the connection to Docker", docker.close)
-	dumper, err := r.prepare(ctx, docker)
-	if err != nil {
-		return drill, err
-	}
-	defer r.closing("the source path", dumper.Close)
-	all, err := r.discover(ctx, docker)
-	if err != nil {
-		return drill, err
-	}
-	found, err := pick(all, []string{service})
-	if err != nil {
-		return drill, err
-	}
-	if found[0].match.Err != nil {
-		return drill, found[0].match.Err
-	}
-	if err := r.phase(PhaseLoad); err != nil {
-		return drill, err
-	}
-	drill.Image = found[0].service.Primary().Image
-	r.log.Info("drill: starting a new server", "service", service, "image", drill.Image)
-	loaded, err := dumper.Drill(ctx, found[0].service, found[0].match.Recipe, func(dir string) (err error) {
-		drill.Time, err = r.restoreDump(ctx, dir, LoadOptions{Service: service, Time: at})
+func (r *run) drill(ctx context.Context, o LoadOptions) (Drill, error) {
+	drill := Drill{Service: o.Service, Started: r.now(), Summary: []string{}}
+	err := r.withService(ctx, o, func(dumper *dumpers.Dumper, model Found) error {
+		drill.Image = model.service.Primary().Image
+		r.log.Info("drill: starting a new server", "service", o.Service, "image", drill.Image)
+		loaded, err := dumper.Drill(ctx, model.service, model.match.Recipe, func(dir string) (err error) {
+			drill.Time, err = r.restoreDump(ctx, dir, o)
+			return err
+		})
+		drill.Ended, drill.Files, drill.Bytes = r.now(), loaded.Files, loaded.Bytes
+		drill.Summary = append(drill.Summary, loaded.Summary...)
 		return err
 	})
-	drill.Ended, drill.Files, drill.Bytes = r.now(), loaded.Files, loaded.Bytes
-	drill.Summary = append(drill.Summary, loaded.Summary...)
 	return drill, err
 }

@@ -21,12 +21,16 @@ func (d *Daemon) Dump(ctx context.Context, ids []string) ([]ServiceDump, error) 
 		return nil, err
 	}
 	defer r.lock.unlock()
-	err = r.dumpOnly(ctx, ids)
+	err = r.withDumper(ctx, func(docker *dockerEngine, dumper *dumpers.Dumper) error {
+		return r.dumpOnly(ctx, docker, dumper, ids)
+	})
 	saved := r.close()
 	return r.record.Services, join(append(r.missing, err, saved)...)
 }
 
-func (r *run) dumpOnly(ctx context.Context, ids []string) error {
+// withDumper connects to the Engine, removes what a dead run has left, and calls
+// do with what then makes dumps and loads them.
+func (r *run) withDumper(ctx context.Context, do func(*dockerEngine, *dumpers.Dumper) error) error {
 	docker, err := r.connect(ctx)
 	if err != nil {
 		return err
@@ -37,6 +41,10 @@ func (r *run) dumpOnly(ctx context.Context, ids []string) error {
 		return err
 	}
 	defer r.closing("the source path", dumper.Close)
+	return do(docker, dumper)
+}
+
+func (r *run) dumpOnly(ctx context.Context, docker *dockerEngine, dumper *dumpers.Dumper, ids []string) error {
 	all, err := r.discover(ctx, docker)
 	if err != nil {
 		return err

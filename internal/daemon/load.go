@@ -43,42 +43,42 @@ func (d *Daemon) Load(ctx context.Context, o LoadOptions) (load Load, err error)
 }
 
 func (r *run) load(ctx context.Context, o LoadOptions) (Load, error) {
-	docker, err := r.connect(ctx)
-	if err != nil {
-		return Load{}, err
-	}
-	defer r.closing("the connection to Docker", docker.close)
-	dumper, err := r.prepare(ctx, docker)
-	if err != nil {
-		return Load{}, err
-	}
-	defer r.closing("the source path", dumper.Close)
-	all, err := r.discover(ctx, docker)
-	if err != nil {
-		return Load{}, err
-	}
-	into, err := pick(all, []string{all.named(o.Into, o.Service)})
-	if err != nil {
-		return Load{}, err
-	}
-	found := into[0]
-	if found.match.Err != nil {
-		return Load{}, found.match.Err
-	}
-	if err := r.phase(PhaseLoad); err != nil {
-		return Load{}, err
-	}
-	load := Load{Service: o.Service, Into: found.ID, Started: r.now(), Summary: []string{}}
-	loaded, err := dumper.Load(ctx, found.service, found.match.Recipe, dumpers.LoadOptions{
-		Force: o.Force,
-		Fill: func(dir string) (err error) {
-			load.Time, err = r.restoreDump(ctx, dir, o)
-			return err
-		},
+	load := Load{Service: o.Service, Summary: []string{}}
+	err := r.withService(ctx, o, func(dumper *dumpers.Dumper, into Found) error {
+		load.Into, load.Started = into.ID, r.now()
+		loaded, err := dumper.Load(ctx, into.service, into.match.Recipe, dumpers.LoadOptions{
+			Force: o.Force,
+			Fill: func(dir string) (err error) {
+				load.Time, err = r.restoreDump(ctx, dir, o)
+				return err
+			},
+		})
+		load.Ended, load.Files, load.Bytes = r.now(), loaded.Files, loaded.Bytes
+		load.Summary = append(load.Summary, loaded.Summary...)
+		return err
 	})
-	load.Ended, load.Files, load.Bytes = r.now(), loaded.Files, loaded.Bytes
-	load.Summary = append(load.Summary, loaded.Summary...)
 	return load, err
+}
+
+// withService calls do with the service that a dump goes into.
+func (r *run) withService(ctx context.Context, o LoadOptions, do func(*dumpers.Dumper, Found) error) error {
+	return r.withDumper(ctx, func(docker *dockerEngine, dumper *dumpers.Dumper) error {
+		all, err := r.discover(ctx, docker)
+		if err != nil {
+			return err
+		}
+		into, err := pick(all, []string{all.named(o.Into, o.Service)})
+		if err != nil {
+			return err
+		}
+		if into[0].match.Err != nil {
+			return into[0].match.Err
+		}
+		if err := r.phase(PhaseLoad); err != nil {
+			return err
+		}
+		return do(dumper, into[0])
+	})
 }
 
 // named is the identity of the service that the user means by into: that of a

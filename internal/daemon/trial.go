@@ -45,21 +45,13 @@ func (d *Daemon) TestRecipe(ctx context.Context, kind, image string) (RecipeTest
 }
 
 func (r *run) try(ctx context.Context, trial dumpers.Trial, test *RecipeTest) error {
-	docker, err := r.connect(ctx)
-	if err != nil {
+	return r.withDumper(ctx, func(_ *dockerEngine, dumper *dumpers.Dumper) error {
+		if err := r.phase(PhaseRecipe); err != nil {
+			return err
+		}
+		tried, err := dumper.Try(ctx, trial)
+		test.Files, test.Bytes, test.Checked = tried.Files, tried.Bytes, tried.Checked
+		test.Summary = append(test.Summary, tried.Summary...)
 		return err
-	}
-	defer r.closing("the connection to Docker", docker.close)
-	dumper, err := r.prepare(ctx, docker)
-	if err != nil {
-		return err
-	}
-	defer r.closing("the source path", dumper.Close)
-	if err := r.phase(PhaseRecipe); err != nil {
-		return err
-	}
-	tried, err := dumper.Try(ctx, trial)
-	test.Files, test.Bytes, test.Checked = tried.Files, tried.Bytes, tried.Checked
-	test.Summary = append(test.Summary, tried.Summary...)
-	return err
+	})
 }

@@ -76,4 +76,7 @@ func TestServiceThatStarts(t *testing.T) {
 	if err == nil || report.Attempts != 1 || !strings.Contains(err.Error(), "Connection refused") {
 		t.Errorf("%d attempts, %v", report.Attempts, err)
 	}
+	if want := "see docker logs " + s.Primary().Name; !strings.Contains(hint(err), want) {
+		t.Errorf("hint %q, want %q", hint(err), want)
+	}
 }

@@ -87,11 +87,7 @@ func (r *Runtime) Run(ctx context.Context, job dumpers.Job, stdout, stderr io.Wr
 	if err != nil {
 		return 0, err
 	}
-	defer func() {
-		own, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTime)
-		defer cancel()
-		err = errors.Join(err, r.remove(own, one.id))
-	}()
+	defer func() { err = errors.Join(err, r.discard(ctx, one.id)) }()
 	if err := one.proveMount(ctx, job); err != nil {
 		return 0, err
 	}
@@ -99,6 +95,13 @@ func (r *Runtime) Run(ctx context.Context, job dumpers.Job, stdout, stderr io.Wr
 		return 0, err
 	}
 	return one.run(ctx, stdout, stderr)
+}
+
+// discard removes a container that has served its purpose, also when ctx has ended.
+func (r *Runtime) discard(ctx context.Context, id string) error {
+	own, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTime)
+	defer cancel()
+	return r.remove(own, id)
 }
 
 // remove removes a container with its anonymous volumes, running or not.

@@ -38,33 +38,26 @@ func (r *Runtime) Serve(ctx context.Context, s dumpers.Server, output io.Writer,
 	if err != nil {
 		return err
 	}
-	remove := func() error {
-		own, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTime)
-		defer cancel()
-		return r.remove(own, id)
-	}
 	stream, err := r.client.api.ContainerAttach(ctx, id, container.AttachOptions{Stream: true, Stdout: true, Stderr: true})
 	if err != nil {
-		return errors.Join(callError("attach to container "+short(id), err), remove())
+		return errors.Join(callError("attach to container "+short(id), err), r.discard(ctx, id))
 	}
-	copied := make(chan struct{})
+	defer stream.Close()
+	copied := make(chan error, 1)
 	go func() {
-		defer close(copied)
-		// It is for messages only: what is lost of it is no failure.
-		_ = bug.Guard(func() error {
-			_, err := stdcopy.StdCopy(output, output, stream.Reader)
-			return err
+		copied <- bug.Guard(func() error {
+			// It is for messages only: what is lost of it is no failure.
+			_, _ = stdcopy.StdCopy(output, output, stream.Reader)
+			return nil
 		})()
 	}()
-	err = r.use(ctx, id, s.Image, use)
+	err = bug.Guard(func() error { return r.use(ctx, id, s.Image, use) })()
 	// The Engine ends the stream of a container that is gone.
-	removed := remove()
+	removed := r.discard(ctx, id)
 	if removed != nil {
 		stream.Close()
 	}
-	<-copied
-	stream.Close()
-	return errors.Join(err, removed)
+	return errors.Join(err, removed, <-copied)
 }
 
 // use starts a container and calls a function with it.

@@ -51,11 +51,7 @@ func (r *Runtime) RunTool(ctx context.Context, t Tool, stdout, stderr io.Writer)
 	if err != nil {
 		return 0, err
 	}
-	defer func() {
-		own, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTime)
-		defer cancel()
-		err = errors.Join(err, r.remove(own, one.id))
-	}()
+	defer func() { err = errors.Join(err, r.discard(ctx, one.id)) }()
 	if t.Dir != "" {
 		if err := one.proveMount(ctx, dumpers.Job{Dir: t.Dir, Target: t.Dir}); err != nil {
 			return 0, err
