@@ -9,8 +9,8 @@ import (
 // be nothing but zeros.
 type sparseFile struct {
 	f       *os.File // nil before it is made
-	size    int64 // so far
-	written int64 // up to the last byte that is no hole
+	size    int64    // so far
+	written int64    // up to the last byte that is no hole
 }
 
 // holeSize is the least that a hole is worth: a block of most file systems.
