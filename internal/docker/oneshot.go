@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/image"
@@ -250,14 +251,40 @@ func (o *oneShot) killed(ctx context.Context, status int) error {
 	if status != 137 {
 		return nil
 	}
-	info, err := o.client.api.ContainerInspect(ctx, o.id)
+	outOfMemory, err := o.outOfMemory(ctx)
 	if err != nil {
 		return callError("inspect container "+short(o.id), err)
 	}
-	if info.ContainerJSONBase != nil && info.State != nil && info.State.OOMKilled {
+	if outOfMemory {
 		return &Error{Op: "run container " + short(o.id), Err: errors.New("killed at its memory limit"),
 			Advice: "the client needs more memory than a one-shot container may take"}
 	}
 	return &Error{Op: "run container " + short(o.id), Err: errors.New("killed, exit status 137"),
 		Advice: "somebody or, for want of memory, the kernel has killed it: see the kernel's log; the next run tries again"}
+}
+
+// oomTime is how long after the end of a container the Engine may learn that
+// memory was the reason.
+const oomTime = 2 * time.Second
+
+// outOfMemory reports whether the container was killed at its memory limit. The
+// Engine hears of that apart from the end, and sometimes later.
+func (o *oneShot) outOfMemory(ctx context.Context) (bool, error) {
+	limit := time.NewTimer(oomTime)
+	defer limit.Stop()
+	ticker := time.NewTicker(50 * time.Millisecond)
+	defer ticker.Stop()
+	for {
+		info, err := o.client.api.ContainerInspect(ctx, o.id)
+		if err != nil || info.ContainerJSONBase != nil && info.State != nil && info.State.OOMKilled {
+			return err == nil, err
+		}
+		select {
+		case <-ticker.C:
+		case <-limit.C:
+			return false, nil
+		case <-ctx.Done():
+			return false, context.Cause(ctx)
+		}
+	}
 }
