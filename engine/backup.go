@@ -423,7 +423,7 @@ func walked(ctx context.Context, entries <-chan []Entry) iter.Seq[Entry] {
 
 // scanned is how many entries scan sends together: to hand over each by itself
 // would take longer than to find it.
-const scanned = 64
+const scanned = 16
 
 // scan sends the source's entries and refuses a walk that is out of order: a
 // reader of the archive would lose what comes too late.

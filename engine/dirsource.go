@@ -84,17 +84,24 @@ func (s *DirSource) walk(ctx context.Context, dir *directory, parent string, yie
 	}
 	names = slices.DeleteFunc(names, func(name string) bool { return s.skip(path.Join(parent, name)) })
 	slices.Sort(names)
-	for some := range slices.Chunk(names, lookedAt) {
+	n := lookFirst
+	for len(names) > 0 {
+		some := names[:min(n, len(names))]
+		n = min(2*n, lookMost)
 		looks, err := lookAll(dir, some)
 		for i := 0; i < len(some) && err == nil; i++ {
 			if err = ctx.Err(); err == nil && !s.visit(ctx, dir, path.Join(parent, some[i]), some[i], looks[i], yield) {
 				return false
+			}
+			if looks[i].isDir() { // to walk it may have taken long: the others are looked at again
+				some, n = some[:i+1], 1
 			}
 		}
 		if err != nil {
 			yield(Entry{}, err)
 			return false
 		}
+		names = names[len(some):]
 	}
 	return true
 }
@@ -102,22 +109,33 @@ func (s *DirSource) walk(ctx context.Context, dir *directory, parent string, yie
 // aLook is what the system says of an object. Asking for it is most of the work
 // of a walk.
 type aLook struct {
-	info   fs.FileInfo
-	err    error // of info
-	xattrs map[string]string
-	xerr   error
+	info     fs.FileInfo
+	linkname string
+	err      error // of info and linkname
+	xattrs   map[string]string
+	xerr     error
 }
 
+func (l *aLook) isDir() bool { return l.err == nil && l.info.IsDir() }
+
 func look(dir *directory, name string) (l aLook) {
-	if l.info, l.err = dir.root.Lstat(name); l.err == nil {
+	l.info, l.err = dir.root.Lstat(name)
+	if l.err == nil && l.info.Mode()&fs.ModeSymlink != 0 {
+		l.linkname, l.err = dir.root.Readlink(name)
+	}
+	if l.err == nil {
 		l.xattrs, l.xerr = readXattrs(byName(dir.File, name))
 	}
 	return l
 }
 
-// lookedAt is how many objects are looked at before the first of them is
-// yielded; so many are worth a goroutine.
-const lookedAt = 256
+// How many objects are looked at before the first of them is yielded: more after
+// so many that were no directories, one after a directory.
+const (
+	lookFirst = 8
+	lookMost  = 64
+	lookAlone = 16 // so many are not worth a goroutine
+)
 
 // lookAll looks at objects of dir, half of them beside the others.
 func lookAll(dir *directory, names []string) ([]aLook, error) {
@@ -126,6 +144,10 @@ func lookAll(dir *directory, names []string) ([]aLook, error) {
 		for i := from; i < to; i++ {
 			list[i] = look(dir, names[i])
 		}
+	}
+	if len(names) < lookAlone {
+		part(0, len(names))
+		return list, nil
 	}
 	var g errgroup.Group
 	middle := len(names) / 2
@@ -150,7 +172,7 @@ func (s *DirSource) visit(ctx context.Context, dir *directory, p, name string, l
 	if err != nil {
 		return s.emit(Entry{Path: p, Err: err}, yield)
 	}
-	e, ok := s.entry(dir, p, name, l)
+	e, ok := s.entry(p, l)
 	if !ok {
 		return true // a socket: nothing that could be restored
 	}
@@ -166,10 +188,13 @@ func (s *DirSource) visit(ctx context.Context, dir *directory, p, name string, l
 	if errors.Is(err, fs.ErrNotExist) {
 		return true
 	}
+	if err == nil {
+		defer sub.Close()
+		err = sub.is(info)
+	}
 	if err != nil {
 		return s.emit(Entry{Path: p, Err: err}, yield)
 	}
-	defer sub.Close()
 	return s.walk(ctx, sub, p, yield)
 }
 
@@ -202,6 +227,16 @@ func (d *directory) open(name string) (*directory, error) {
 	return sub, nil
 }
 
+// is makes sure that the directory is the one that was looked at, and not what a
+// symbolic link in its place leads to.
+func (d *directory) is(looked fs.FileInfo) error {
+	info, err := d.Stat()
+	if err == nil && !os.SameFile(info, looked) {
+		err = errors.New("was replaced while it was read")
+	}
+	return err
+}
+
 // Close releases the directory.
 func (d *directory) Close() error {
 	if d.owned {
@@ -210,9 +245,9 @@ func (d *directory) Close() error {
 	return d.File.Close()
 }
 
-// entry describes the object name in dir. It reports false for what a backup
-// does not hold.
-func (s *DirSource) entry(dir *directory, p, name string, l aLook) (Entry, bool) {
+// entry describes the object at p. It reports false for what a backup does not
+// hold.
+func (s *DirSource) entry(p string, l aLook) (Entry, bool) {
 	st := l.info.Sys().(*syscall.Stat_t)
 	e := Entry{
 		Path: p, Mode: st.Mode & 0o7777, UID: int(st.Uid), GID: int(st.Gid),
@@ -230,7 +265,7 @@ func (s *DirSource) entry(dir *directory, p, name string, l aLook) (Entry, bool)
 		e.Type = TypeDir
 	case unix.S_IFLNK:
 		e.Type = TypeSymlink
-		e.Linkname, e.Err = dir.root.Readlink(name)
+		e.Linkname = l.linkname
 	case unix.S_IFCHR:
 		e.Type, e.Major, e.Minor = TypeCharDevice, unix.Major(st.Rdev), unix.Minor(st.Rdev)
 	case unix.S_IFBLK:
@@ -240,9 +275,7 @@ func (s *DirSource) entry(dir *directory, p, name string, l aLook) (Entry, bool)
 	default:
 		return Entry{}, false
 	}
-	if e.Err == nil {
-		e.Xattrs, e.Err = l.xattrs, l.xerr
-	}
+	e.Xattrs, e.Err = l.xattrs, l.xerr
 	return e, true
 }
 

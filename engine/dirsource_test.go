@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -56,5 +57,41 @@ func TestWalkOfALargeDirectory(t *testing.T) {
 	}
 	if n != 1 || last == nil {
 		t.Errorf("cancelled at its first entry, the walk yields %d and then %v", n, last)
+	}
+}
+
+// What changes while the directory before it is walked is what it is by then, and
+// a directory that has become a symbolic link is not walked.
+func TestWalkOfAChangingDirectory(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	at := func(name string) string { return filepath.Join(dir, name) }
+	for _, name := range []string{"a", "gone", "replaced"} {
+		check(t, os.Mkdir(at(name), 0o700))
+	}
+	check(t, os.WriteFile(at("a/data"), nil, 0o600))
+	check(t, os.Symlink("nowhere", at("lock")))
+	check(t, os.Symlink("nowhere", at("turned")))
+	src, err := engine.OpenDir(dir, nil)
+	check(t, err)
+	defer src.Close()
+	var got []string
+	for e, err := range src.Walk(t.Context()) {
+		check(t, err)
+		if e.Path == "a/data" {
+			for _, name := range []string{"gone", "lock", "replaced", "turned"} {
+				check(t, os.Remove(at(name)))
+			}
+			check(t, os.WriteFile(at("turned"), []byte("x"), 0o600))
+			check(t, os.Symlink("a", at("replaced")))
+		}
+		got = append(got, fmt.Sprintf("%s %c %s %v", e.Path, e.Type, e.Linkname, e.Err))
+	}
+	want := []string{
+		fmt.Sprintf(" %c  <nil>", engine.TypeDir), fmt.Sprintf("a %c  <nil>", engine.TypeDir), fmt.Sprintf("a/data %c  <nil>", engine.TypeFile),
+		fmt.Sprintf("replaced %c a <nil>", engine.TypeSymlink), fmt.Sprintf("turned %c  <nil>", engine.TypeFile),
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("the walk yields\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
 }

@@ -1,11 +1,14 @@
 package engine_test
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
 
 	"github.com/purser-backup/purser/engine"
 )
@@ -72,6 +75,24 @@ func TestRestoreOwners(t *testing.T) {
 		}
 		if got := snapshot(t, dest, exact)["big"].UID; got != c.uid {
 			t.Errorf("%+v: owner %d, want %d", c.o, got, c.uid)
+		}
+	}
+}
+
+// Where there is no room for a file, the error says for which.
+func TestRestoreWithoutRoom(t *testing.T) {
+	for _, size := range []int{100, 300_000} {
+		f := &fixture{t: t, dir: filepath.Join(t.TempDir(), "src"), rand: newRand()}
+		f.write("data", size)
+		s := newSite(t, "", f.dir)
+		s.backup(f.dir)
+		dest := t.TempDir()
+		check(t, unix.Mount("purser-test", dest, "tmpfs", 0, "nr_inodes=2"))
+		t.Cleanup(func() { check(t, unix.Unmount(dest, 0)) })
+		check(t, os.WriteFile(filepath.Join(dest, "other"), nil, 0o600))
+		_, err := s.open().Restore(t.Context(), dest, engine.RestoreOptions{Overwrite: true})
+		if !errors.Is(err, unix.ENOSPC) || !strings.Contains(err.Error(), "data") {
+			t.Errorf("restore of a file of %d bytes: %v", size, err)
 		}
 	}
 }

@@ -163,7 +163,8 @@ func (r *Repository) setsAt(ctx context.Context, t time.Time) (sets, torn []Set,
 		"check the URL and the target path; `purser sets` lists what is there")
 }
 
-// fetch opens a stored object for reading and returns it with its hashes.
+// fetch copies a stored object into an anonymous spool file, positioned at its
+// start, and returns it with its hashes.
 func (r *Repository) fetch(ctx context.Context, name object) (*os.File, *digests, error) {
 	return r.fetchGood(ctx, name, newDigests, func(*digests) error { return nil })
 }
@@ -224,37 +225,22 @@ func (r *Repository) tryHolders(ctx context.Context, name object, do func(*place
 	return failed
 }
 
-// fetchFrom opens an object for reading whose bytes have all been written to w:
-// a copy of it in the spool, or itself where it is a file of this machine. That
-// one stays what it is while it is open, whoever replaces or removes it.
+// fetchFrom copies an object into an anonymous spool file, positioned at its
+// start, and to w.
 func (r *Repository) fetchFrom(ctx context.Context, one *place, name object, w io.Writer) (*os.File, error) {
-	f, err := one.Store.OpenFile(ctx, name.key)
-	if errors.Is(err, errors.ErrUnsupported) {
-		return r.spoolFrom(ctx, one, name, w)
-	}
-	if err != nil {
-		return nil, unreachable(name, err)
-	}
-	return fetchedFile(name, f, w, &sourceReader{ctx: ctx, r: f})
-}
-
-func (r *Repository) spoolFrom(ctx context.Context, one *place, name object, w io.Writer) (*os.File, error) {
 	src, err := one.Store.Get(ctx, name.key)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, &CorruptError{Object: name.String(), Err: errors.New("missing on the target")}
+	}
 	if err != nil {
-		return nil, unreachable(name, err)
+		return nil, err
 	}
 	defer src.Close()
 	f, err := r.spoolFile()
 	if err != nil {
 		return nil, err
 	}
-	return fetchedFile(name, f, io.MultiWriter(f, w), src)
-}
-
-// fetchedFile is f, positioned at its start, once src was copied to w.
-func fetchedFile(name object, f *os.File, w io.Writer, src io.Reader) (*os.File, error) {
-	_, err := io.CopyBuffer(w, src, make([]byte, 256<<10))
-	if err == nil {
+	if _, err = io.CopyBuffer(io.MultiWriter(f, w), src, make([]byte, 256<<10)); err == nil {
 		_, err = f.Seek(0, io.SeekStart)
 	}
 	if err != nil {
@@ -262,14 +248,6 @@ func fetchedFile(name object, f *os.File, w io.Writer, src io.Reader) (*os.File,
 		return nil, fmt.Errorf("fetch %s: %w", name, err)
 	}
 	return f, nil
-}
-
-// unreachable is the error of an object that couldn't be opened.
-func unreachable(name object, err error) error {
-	if errors.Is(err, fs.ErrNotExist) {
-		return &CorruptError{Object: name.String(), Err: errors.New("missing on the target")}
-	}
-	return err
 }
 
 // spoolFile returns a file without a name: it vanishes with its last user,

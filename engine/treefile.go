@@ -84,7 +84,9 @@ func (t *tree) file(rel string, fill func(io.Writer) (*format.Header, error)) er
 		return t.makeSmall(rel, h, bytes.Clone(n.small))
 	}
 	if err == nil {
-		err = n.begin()
+		if err = n.begin(); err != nil {
+			err = fmt.Errorf("restore %s: %w", t.name(rel), err)
+		}
 	}
 	if err != nil {
 		return errors.Join(err, n.abandon(dir, name))

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"time"
 
 	"github.com/purser-backup/purser/engine/storage/driver"
@@ -123,22 +122,6 @@ func (s *Store) Get(ctx context.Context, name string) (io.ReadCloser, error) {
 		return nil, s.fail("read", name, err)
 	}
 	return &reader{ctx: ctx, store: s, name: name, body: body}, nil
-}
-
-// OpenFile opens an object of a target whose objects are files of this machine,
-// as Get does. The file must not be changed, and the caller closes it. Of other
-// targets it is errors.ErrUnsupported.
-func (s *Store) OpenFile(ctx context.Context, name string) (*os.File, error) {
-	local, ok := s.backend.(driver.FileOpener)
-	if !ok {
-		return nil, errors.ErrUnsupported
-	}
-	var f *os.File
-	err := s.retry.do(ctx, "read "+name, func() (err error) {
-		f, err = local.OpenFile(ctx, name)
-		return err
-	})
-	return f, s.fail("read", name, err)
 }
 
 // Stat tells the size of an object and when it was stored. A missing object is

@@ -85,7 +85,7 @@ func runDoctor(ctx context.Context, inv *invocation) error {
 	}
 	for _, c := range compare(held) {
 		checks = append(checks, c)
-		t.add(c.Name, "behind", "", "", c.Target+" "+c.Error+"; the next run copies them there")
+		t.add(c.Name, "behind", "", "", c.Target+" "+c.Error+"; the next run copies there what backups need")
 	}
 	if inv.json() {
 		err = writeJSON(inv.stdout, struct {

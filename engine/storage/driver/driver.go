@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -79,13 +78,6 @@ type Backend interface {
 	// Close lets go of connections. Calls that are under way may fail. A second
 	// Close does nothing.
 	Close() error
-}
-
-// A FileOpener is a Backend whose objects are files of this machine that are
-// replaced and removed, but never changed: to read them takes no copy.
-type FileOpener interface {
-	// OpenFile opens an object for reading, as Get does. The caller closes it.
-	OpenFile(ctx context.Context, name string) (*os.File, error)
 }
 
 // Info describes one object.

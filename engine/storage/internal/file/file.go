@@ -29,10 +29,7 @@ type Backend struct {
 	onMount bool
 }
 
-var (
-	_ driver.Backend    = (*Backend)(nil)
-	_ driver.FileOpener = (*Backend)(nil)
-)
+var _ driver.Backend = (*Backend)(nil)
 
 // Open takes dir, absolute or relative to the working directory. It need not
 // exist, but what is there must be a folder. now is the clock by which
@@ -115,21 +112,15 @@ func (b *Backend) link(r io.ReadSeeker, path string, size int64) (bool, error) {
 	return atomicfile.Link(f, path)
 }
 
-// OpenFile implements driver.FileOpener.
-func (b *Backend) OpenFile(ctx context.Context, name string) (*os.File, error) {
+// Get implements driver.Backend.
+func (b *Backend) Get(ctx context.Context, name string) (io.ReadCloser, error) {
 	// Stat first, since opening a named pipe would wait for its writer.
 	if _, err := b.Stat(ctx, name); err != nil {
 		return nil, err
 	}
 	f, err := os.Open(filepath.Join(b.dir, name))
-	return f, explain(b.dir, err)
-}
-
-// Get implements driver.Backend.
-func (b *Backend) Get(ctx context.Context, name string) (io.ReadCloser, error) {
-	f, err := b.OpenFile(ctx, name)
 	if err != nil {
-		return nil, err
+		return nil, explain(b.dir, err)
 	}
 	st, err := f.Stat()
 	if err != nil {

@@ -176,8 +176,11 @@ func (c *client) propfind(ctx context.Context, u *url.URL, depth string) (entrie
 	decoder := xml.NewDecoder(io.LimitReader(response.Body, maxListing))
 	for ended := false; ; {
 		token, err := decoder.Token()
-		if err == io.EOF {
+		if err == io.EOF && ended {
 			return entries, nil
+		}
+		if err == io.EOF {
+			err = errors.New("the server broke off its answer")
 		}
 		if err != nil {
 			return nil, fmt.Errorf("PROPFIND %s: %w", u.Redacted(), err)

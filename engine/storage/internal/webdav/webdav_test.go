@@ -110,9 +110,16 @@ func (s stubborn) List(ctx context.Context, prefix string) (list []driver.Info, 
 
 // A list that a server broke off is an error, and one that may pass.
 func TestBrokenList(t *testing.T) {
+	const answer = `<?xml version="1.0"?><D:multistatus xmlns:D="DAV:"><D:response><D:href>/x</D:href></D:response></D:multistatus>`
+	for _, broken := range []string{answer + "Internal Server Error", "", `<?xml version="1.0"?>`} {
+		t.Run(fmt.Sprintf("%d bytes", len(broken)), func(t *testing.T) { brokenList(t, broken) })
+	}
+}
+
+func brokenList(t *testing.T, answer string) {
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(http.StatusMultiStatus)
-		fmt.Fprint(w, `<?xml version="1.0"?><D:multistatus xmlns:D="DAV:"><D:response><D:href>/x</D:href></D:response></D:multistatus>Internal Server Error`)
+		fmt.Fprint(w, answer)
 	}))
 	defer s.Close()
 	u, err := url.Parse(s.URL)
