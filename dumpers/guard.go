@@ -68,10 +68,15 @@ func size(n int64) string {
 // notYet is what clients say of a server that doesn't listen yet, or only to say so.
 var notYet = regexp.MustCompile(`(?i:connection refused|ECONNREFUSED|can't connect|could not connect|not connect to|is starting up|not yet accepting)|\bLOADING\b`)
 
+// unready reports whether a client that said this failed for want of a server that answers.
+func unready(failure error, said string) bool {
+	return errors.Is(failure, errExit) && notYet.MatchString(said)
+}
+
 // starting reports whether a dump failed because the service has just
 // started, and waits a little if so.
 func (d *Dumper) starting(ctx context.Context, s discovery.Service, failure error) bool {
-	if ctx.Err() != nil || !errors.Is(failure, errExit) || !notYet.MatchString(failure.Error()) {
+	if ctx.Err() != nil || !unready(failure, failure.Error()) {
 		return false
 	}
 	state, err := d.options.Runtime.State(ctx, s.Primary().ID)

@@ -135,7 +135,7 @@ func (d *Dumper) runError(ctx, limited context.Context, s discovery.Service, spe
 	if strings.Contains(text, "No space left on device") {
 		e.Advice = diskHint(syscall.ENOSPC, d.options.Source)
 	}
-	if name := s.Primary().Name; errors.Is(e.Err, errExit) && name != "" && notYet.MatchString(text) {
+	if name := s.Primary().Name; name != "" && unready(e.Err, text) {
 		e.Advice = "the server doesn't answer, or not yet: see docker logs " + name + "\n" + e.Advice
 	}
 	if rest, hint := splitHint(text); hint != "" {

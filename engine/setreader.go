@@ -160,17 +160,19 @@ func (in *setReader) openVolume(ctx context.Context) error {
 		return err
 	}
 	in.file = f
+	decode := in.codec.decode
 	if in.inTurn {
-		plain, err := in.codec.decodeInTurn(f, name)
-		in.tar = format.NewReader(plain, format.Difftar)
-		return err
+		decode = in.codec.decodeInTurn
 	}
-	plain, err := in.codec.decode(f, name)
+	plain, err := decode(f, name)
 	if err != nil {
 		return err
 	}
-	in.ahead = newReadAhead(plain)
-	in.tar = format.NewReader(in.ahead, format.Difftar)
+	if !in.inTurn {
+		in.ahead = newReadAhead(plain)
+		plain = in.ahead
+	}
+	in.tar = format.NewReader(plain, format.Difftar)
 	in.fetchNext(ctx)
 	return nil
 }

@@ -194,7 +194,7 @@ func cycle(ctx context.Context, b driver.Backend, name string, p []byte) error {
 	if err != nil || info.Size != int64(len(p)) {
 		return fmt.Errorf("stat: size %d, error %w", info.Size, err)
 	}
-	got, err := readAll(ctx, b, name)
+	got, err := GetAll(ctx, b, name)
 	if err != nil || !bytes.Equal(got, p) {
 		return fmt.Errorf("get: %d bytes, error %w", len(got), err)
 	}
@@ -203,15 +203,6 @@ func cycle(ctx context.Context, b driver.Backend, name string, p []byte) error {
 		return fmt.Errorf("list: %v, error %w", list, err)
 	}
 	return b.Delete(ctx, name)
-}
-
-func readAll(ctx context.Context, b driver.Backend, name string) (p []byte, err error) {
-	r, err := b.Get(ctx, name)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, r.Close()) }()
-	return io.ReadAll(r)
 }
 
 // testOverlapping proves that a reader sees one whole object or the other,
@@ -238,7 +229,7 @@ func testOverlapping(t *testing.T, s *suite) {
 		}
 		g.Go(func() error {
 			for range rounds {
-				got, err := readAll(t.Context(), s.b, "object")
+				got, err := GetAll(t.Context(), s.b, "object")
 				if err != nil {
 					return fmt.Errorf("get: %w", err)
 				}

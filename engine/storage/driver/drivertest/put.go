@@ -169,7 +169,7 @@ func testUnfinished(t *testing.T, s *suite) {
 // for the name "new", over nothing). A driver may read the body in a goroutine
 // of its own, so nothing here is fatal.
 func (s *suite) lookAround(t *testing.T, name string, old []byte) {
-	got, err := readAll(t.Context(), s.b, name)
+	got, err := GetAll(t.Context(), s.b, name)
 	if name == "new" {
 		if !errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("get %q during its put: %d bytes, error %v", name, len(got), err)

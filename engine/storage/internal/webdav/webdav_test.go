@@ -116,12 +116,9 @@ func TestBrokenList(t *testing.T) {
 	}
 }
 
-func brokenList(t *testing.T, answer string) {
-	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		w.WriteHeader(http.StatusMultiStatus)
-		fmt.Fprint(w, answer)
-	}))
-	defer s.Close()
+// openAt opens a server of the test itself.
+func openAt(t *testing.T, s *httptest.Server) *webdav.Backend {
+	t.Helper()
 	u, err := url.Parse(s.URL)
 	if err != nil {
 		t.Fatal(err)
@@ -130,7 +127,16 @@ func brokenList(t *testing.T, answer string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	list, err := open(t, webdav.Location{Host: "127.0.0.1", Port: port, Plain: true}, network.TLS{}).List(t.Context(), "")
+	return open(t, webdav.Location{Host: u.Hostname(), Port: port, Plain: true}, network.TLS{})
+}
+
+func brokenList(t *testing.T, answer string) {
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusMultiStatus)
+		fmt.Fprint(w, answer)
+	}))
+	defer s.Close()
+	list, err := openAt(t, s).List(t.Context(), "")
 	if err == nil || driver.IsPermanent(err) || !strings.Contains(err.Error(), "broke off") {
 		t.Errorf("got %v, %v", list, err)
 	}
@@ -279,15 +285,7 @@ func TestAnswers(t *testing.T) {
 		http.StatusInsufficientStorage: {"space", true}, http.StatusRequestEntityTooLarge: {"VOLSIZE", true}, http.StatusOK: {"no WebDAV", true},
 	} {
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) }))
-		u, err := url.Parse(server.URL)
-		if err != nil {
-			t.Fatal(err)
-		}
-		port, err := strconv.Atoi(u.Port())
-		if err != nil {
-			t.Fatal(err)
-		}
-		b := open(t, webdav.Location{Host: u.Hostname(), Port: port, Plain: true}, network.TLS{})
+		b := openAt(t, server)
 		wantFault(t, drivertest.PutText(t.Context(), b, "object", "x"), c.hint, !c.permanent)
 		server.Close()
 	}
