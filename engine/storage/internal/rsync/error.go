@@ -14,7 +14,9 @@ import (
 const (
 	statusSyntax    = 1
 	statusProtocol  = 2
+	statusFiles     = 3 // the folder can't be entered
 	statusRequested = 4 // an action that isn't supported
+	statusFileIO    = 11
 	statusVanished  = 24
 	statusNoProgram = 127
 )
@@ -24,6 +26,16 @@ func missingFolder(err error) bool {
 	var exit *program.ExitError
 	return errors.As(err, &exit) && strings.Contains(exit.Stderr, "No such file or directory (2)") &&
 		(strings.Contains(exit.Stderr, "change_dir") || strings.Contains(exit.Stderr, "mkdir") || strings.Contains(exit.Stderr, "link_stat"))
+}
+
+// lostReason reports whether the server may have failed of its folder, and rsync
+// has ended before what the server said of it had come over SSH, as it does at
+// about one fault in fifty. A folder is made only where the server says that
+// there is none: rsync puts a folder in the place of a file.
+func lostReason(err error) bool {
+	var exit *program.ExitError
+	return errors.As(err, &exit) && (exit.Status == statusFiles || exit.Status == statusFileIO) &&
+		!strings.Contains(exit.Stderr, "failed: ") && !strings.Contains(exit.Stderr, "ERROR: ")
 }
 
 // fault is what rsync, ssh or a server says, and what it means.
@@ -85,6 +97,8 @@ func (b *Backend) explain(err error) error {
 	switch exit.Status {
 	case statusSyntax, statusProtocol, statusRequested:
 		return driver.Permanent(driver.WithHint(err, "this rsync or the server's lacks an option; use 3.1 or newer, and check --rsync-options"))
+	case statusFiles:
+		return driver.Permanent(driver.WithHint(err, b.place.folder()+" or a folder above it is a file, or the user may not enter it; check the path in the URL"))
 	case statusNoProgram:
 		return driver.Permanent(driver.WithHint(err, "install rsync on the server"))
 	}

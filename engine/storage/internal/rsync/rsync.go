@@ -43,6 +43,9 @@ func (b *Backend) Put(ctx context.Context, name string, r io.ReadSeeker, size in
 		return err
 	}
 	err = b.send(ctx, dir, path)
+	for tries := 1; lostReason(err) && tries < 3; tries++ {
+		err = b.send(ctx, dir, path)
+	}
 	if missingFolder(err) {
 		if err := b.makeFolder(ctx); err != nil {
 			return b.explain(err)

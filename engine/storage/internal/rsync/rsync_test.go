@@ -174,6 +174,24 @@ func TestBadInput(t *testing.T) {
 	}
 }
 
+// What the server says last may be lost over SSH: a file in the folder's place
+// stays all the same, and the fault is understood.
+func TestLostReason(t *testing.T) {
+	s := servertest.SSHD(t)
+	file := filepath.Join(s.Dir, "file")
+	drivertest.Plant(t, file, []byte("kept"))
+	l, ssh := overSSH(s, filepath.Join(file, "x"))
+	silent := rsync.Options{SSH: ssh, More: []string{"--rsync-path=2>/dev/null rsync"}}
+	err := drivertest.PutText(t.Context(), open(t, l, silent), "object", "x")
+	var h interface{ Hint() string }
+	if !errors.As(err, &h) || !strings.Contains(h.Hint(), "is a file") || !driver.IsPermanent(err) {
+		t.Errorf("got %v", err)
+	}
+	if data, err := os.ReadFile(file); err != nil || string(data) != "kept" {
+		t.Errorf("the file holds %q, %v", data, err)
+	}
+}
+
 // A limit is kept to by several uploads at once.
 func TestLimit(t *testing.T) {
 	s := servertest.RsyncD(t)
