@@ -97,7 +97,8 @@ type Report struct {
 	Attempts int
 }
 
-// Dump makes a dump of the service and swaps it in as a whole directory. On
+// Dump makes a dump of the service and swaps it in as a whole directory; the one
+// that it replaces may be kept in [Previous]. On
 // error the previous dump is as it was, and nothing else is left behind. An
 // error is an *Error. If the service restarts meanwhile, the dump is tried
 // once more; if it has just started and doesn't answer yet, until the grace
@@ -163,6 +164,9 @@ func (d *Dumper) attempt(ctx context.Context, s discovery.Service, r *Recipe) (f
 	}
 	if err := stage.swap(); err != nil {
 		return 0, 0, d.diskError(s, "swap", err)
+	}
+	if err := stage.keep(); err != nil {
+		d.options.Warn("the replaced dump can't be kept for the next backup, which takes more", "service", s.ID(), "error", err)
 	}
 	return files, bytes, nil
 }

@@ -21,14 +21,20 @@ type room struct {
 }
 
 // reserve refuses a dump for which there is no room: as much as the last one
-// took, beside the last one and what others have yet to write. The returned
-// function gives the room back.
+// took, beside the last one and what others have yet to write. Replaced dumps
+// that are kept give way. The returned function gives the room back.
 func (d *Dumper) reserve(s discovery.Service) (release func(), err error) {
 	last := treeSize(d.tree.root.FS(), dumpPath(s))
 	d.room.mu.Lock()
 	defer d.room.mu.Unlock()
 	others := max(0, d.room.expected-treeSize(d.tree.root.FS(), d.tree.staging))
 	left, known := free(d.tree.path)
+	if known && last > 0 && last+others > left {
+		if err := DropPrevious(d.tree.path); err != nil {
+			return nil, d.diskError(s, "look for room", err)
+		}
+		left, known = free(d.tree.path)
+	}
 	if known && last > 0 && last+others > left {
 		return nil, &Error{Service: s.ID(), Op: "look for room", Advice: diskHint(syscall.ENOSPC, d.options.Source),
 			Err: fmt.Errorf("the last dump has %s, other dumps need about %s, and %s has %s free", size(last), size(others), d.options.Source, size(left))}

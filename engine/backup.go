@@ -31,6 +31,11 @@ type BackupOptions struct {
 	// ErrTimeLimit; the next backup goes on from there. At least one volume is
 	// stored before that. Zero never ends it.
 	Until time.Time
+	// Previous is a directory that may hold files as the newest set has them, each
+	// under its path in the source. With one, the difference of a file consists of
+	// the bytes that have changed, else of the blocks. The set's signatures tell
+	// what of it is used, so a file may be missing or be another one.
+	Previous string
 }
 
 // ErrTimeLimit says that a backup has ended early, and that the next one has to
@@ -97,7 +102,7 @@ func (r *Repository) backupAll(ctx context.Context, src Source, o BackupOptions)
 	if r.timeUp(o.Until) {
 		return res, ErrTimeLimit
 	}
-	since, _, err := r.backup(ctx, src, BackupOptions{Until: o.Until})
+	since, _, err := r.backup(ctx, src, BackupOptions{Until: o.Until, Previous: o.Previous})
 	return res.and(since), err
 }
 
@@ -216,6 +221,7 @@ type plan struct {
 	hostname string
 	localdir string
 	until    time.Time // when to end at the edge of a volume
+	previous string
 }
 
 // plan decides between a full set and an increment and proves that the key
@@ -231,7 +237,7 @@ func (r *Repository) plan(ctx context.Context, o BackupOptions) (*plan, error) {
 		return nil, err
 	}
 	now := r.opt.Now()
-	p := &plan{codec: codec, until: o.Until, newest: c.newest, hostname: r.opt.Hostname, localdir: r.opt.Localdir}
+	p := &plan{codec: codec, until: o.Until, previous: o.Previous, newest: c.newest, hostname: r.opt.Hostname, localdir: r.opt.Localdir}
 	ahead, err := r.knowsNewer(c)
 	if err != nil {
 		return nil, err
@@ -374,6 +380,9 @@ func (r *Repository) write(ctx context.Context, p *plan, src Source, unreadable 
 		return BackupResult{}, err
 	}
 	defer w.sigs.file.Close()
+	if w.previous = r.openPrevious(p.previous); w.previous != nil {
+		defer w.previous.Close()
+	}
 	defer func() {
 		if err := w.lease.release(ctx); err != nil && ctx.Err() == nil {
 			r.opt.Warn("the lease on the target is left to run out", "error", err)

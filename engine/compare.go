@@ -184,7 +184,12 @@ func (w *setWriter) storeFile(ctx context.Context, e *Entry, op format.Op, sig *
 	in := &sourceReader{ctx: ctx, r: f}
 	var data io.Reader = io.TeeReader(in, digest)
 	if sig != nil {
-		data = librsync.NewDelta(sig, data)
+		var old io.ReaderAt
+		if p := w.previousFile(e.Path); p != nil {
+			defer p.Close()
+			old = p
+		}
+		data = librsync.NewDelta(sig, old, data)
 	}
 	h := e.header(op)
 	complete := func() (err error) {

@@ -13,7 +13,8 @@ import (
 // A file with increments is written in one pass: its deltas are put into the
 // spool and planned, and then the old content is taken as it comes from the
 // archive, if no part of it is wanted out of turn. It is as long as the file,
-// and the deltas are short.
+// and the deltas are short. Where a plan of all of them would take too much
+// memory, there are more passes, all but the last into the spool.
 
 // composed writes a file of an old content and deltas upon it.
 func (r *restore) composed(ctx context.Context, rel string, parts []*setReader) error {
@@ -32,34 +33,77 @@ func (r *restore) composed(ctx context.Context, rel string, parts []*setReader) 
 		}
 		deltas = append(deltas, f)
 	}
-	var plan librsync.Plan
-	for i, f := range deltas {
-		err := plan.Apply(f)
+	old := &oldFile{r: r, c: parts[0].content(ctx)}
+	defer func() { old.close() }()
+	for done := 0; ; {
+		p := pass{r: r, sets: parts[1+done:], path: last.path, deltas: deltas[done:]}
+		n, err := p.prepare()
+		if err != nil {
+			return err
+		}
+		if done += n; done == len(deltas) {
+			return r.write(rel, parts[done], last, func(w io.Writer) error { return p.write(ctx, w, old) })
+		}
+		next, err := r.repo.spoolFile()
+		if err != nil {
+			return err
+		}
+		err = p.write(ctx, &target{next, "spool file"}, old)
+		old.close()
+		old = &oldFile{r: r, spool: next}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// A pass makes a file of the one before.
+type pass struct {
+	r      *restore
+	sets   []*setReader // of the deltas
+	path   string
+	deltas []*os.File
+	plan   *librsync.Plan // nil: the first delta alone has too many parts for one
+}
+
+// prepare plans as many of the deltas as it can, and returns their number.
+func (p *pass) prepare() (int, error) {
+	p.plan = new(librsync.Plan)
+	for i, f := range p.deltas {
+		err := p.plan.Apply(f)
 		if errors.Is(err, librsync.ErrManyParts) {
-			return r.stepwise(ctx, rel, parts, deltas, last)
+			if i == 0 {
+				p.plan, i = nil, 1
+			}
+			_, err = f.Seek(0, io.SeekStart)
+			return i, err
 		}
 		if err != nil {
-			return parts[i+1].damaged(fmt.Errorf("apply difference to %q: %w", last.path, err))
+			return 0, p.sets[i].damaged(fmt.Errorf("apply difference to %q: %w", p.path, err))
 		}
 	}
-	old, err := r.oldContent(parts[0].content(ctx), plan.Sequential())
-	if err != nil {
-		return err
-	}
-	defer old.close()
-	in := parts[len(parts)-1]
-	return r.write(rel, in, last, func(w io.Writer) error {
-		for _, part := range plan.Parts() {
-			err := r.part(w, part, old, deltas)
-			if errors.Is(err, errShort) {
-				err = parts[1].damaged(fmt.Errorf("apply difference to %q: %w", last.path, err))
-			}
-			if err != nil {
-				return err
-			}
+	return len(p.deltas), nil
+}
+
+func (p *pass) write(ctx context.Context, w io.Writer, old *oldFile) error {
+	if p.plan == nil || !p.plan.Sequential() {
+		if err := old.toSpool(); err != nil {
+			return err
 		}
-		return old.rest()
-	})
+	}
+	if p.plan == nil {
+		return patch(ctx, old.spool, p.sets[0], p.path, p.deltas[0], w)
+	}
+	for part := range p.plan.Parts() {
+		err := p.r.part(w, part, old, p.deltas)
+		if errors.Is(err, errShort) {
+			err = p.sets[0].damaged(fmt.Errorf("apply difference to %q: %w", p.path, err))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return old.rest()
 }
 
 var errShort = errors.New("the old file is shorter than the difference says")
@@ -109,14 +153,12 @@ type oldFile struct {
 	spool *os.File // nil if parts are wanted in order
 }
 
-func (r *restore) oldContent(c *content, sequential bool) (*oldFile, error) {
-	old := &oldFile{r: r, c: c}
-	if sequential {
-		return old, nil
+// toSpool makes each part of the old content available.
+func (o *oldFile) toSpool() (err error) {
+	if o.spool == nil {
+		o.spool, err = o.r.spooled(o.c)
 	}
-	var err error
-	old.spool, err = r.spooled(c)
-	return old, err
+	return err
 }
 
 func (o *oldFile) close() {
@@ -143,31 +185,4 @@ func (o *oldFile) rest() error {
 	}
 	_, err := io.CopyBuffer(io.Discard, o.c, o.r.buf[:])
 	return err
-}
-
-// stepwise is the way for differences of so many parts that a plan would take
-// too much memory: each makes a whole file in the spool.
-func (r *restore) stepwise(ctx context.Context, rel string, parts []*setReader, deltas []*os.File, last *content) error {
-	old, err := r.spooled(parts[0].content(ctx))
-	if err != nil {
-		return err
-	}
-	defer func() { old.Close() }()
-	step := func(i int, w io.Writer) error {
-		return patch(ctx, old, parts[i+1], last.path, io.NewSectionReader(deltas[i], 0, 1<<62), w)
-	}
-	end := len(deltas) - 1
-	for i := range end {
-		next, err := r.repo.spoolFile()
-		if err != nil {
-			return err
-		}
-		if err := step(i, &target{next, "spool file"}); err != nil {
-			next.Close()
-			return err
-		}
-		old.Close()
-		old = next
-	}
-	return r.write(rel, parts[end+1], last, func(w io.Writer) error { return step(end, w) })
 }

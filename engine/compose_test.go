@@ -40,13 +40,14 @@ func singles(n int) [][2]int {
 // A file with differences is restored whether they go through the old content
 // in order or not, and also where there are too many of them for a plan.
 func TestDifferencesInAnyOrder(t *testing.T) {
-	const many = 1<<18 + 10
-	for name, steps := range map[string][2][][2]int{
+	const many = 1<<20 + 10
+	for name, steps := range map[string][][][2]int{
 		"in order":          {{{0, 100}, {150, 300}}, {{0, 50}, {60, 300}}},
 		"backward":          {{{500, 100}, {0, 300}}, {{200, 100}, {0, 250}}},
 		"twice":             {{{0, 100}, {50, 100}}, {{0, 100}, {0, 100}}},
 		"many in the last":  {{{0, 500}}, singles(many)},
 		"many in the first": {singles(many), {{many - 100, 100}, {0, 1000}}},
+		"many of both":      {{{0, 900}}, singles(many / 2), {{0, many / 2}, {0, many / 2}, {0, 10}}, {{1, 500}}},
 		"nothing of it":     {nil, {{0, 1}}},
 	} {
 		t.Run(name, func(t *testing.T) {

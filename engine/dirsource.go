@@ -279,10 +279,18 @@ func (s *DirSource) entry(p string, l aLook) (Entry, bool) {
 	return e, true
 }
 
-// open opens a regular file. Where the name has become something else since
-// the walk, a fifo for instance, it neither follows nor blocks.
 func (s *DirSource) open(p string) (io.ReadCloser, error) {
-	f, err := s.root.OpenFile(p, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	f, err := openRegular(s.root, p)
+	if err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+// openRegular opens a regular file. Where the name has become something else since
+// the walk, a fifo for instance, it neither follows nor blocks.
+func openRegular(root *os.Root, p string) (*os.File, error) {
+	f, err := root.OpenFile(p, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, err
 	}

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"sync"
 	"time"
@@ -32,6 +33,7 @@ type setWriter struct {
 	piece [pieceSize]byte
 
 	signature bytes.Buffer // of the file being stored
+	previous  *os.Root     // BackupOptions.Previous, nil if it isn't there
 
 	from    *boundary // where an interrupted run has come to; nil at the start
 	done    *string   // last object that is complete

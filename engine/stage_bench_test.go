@@ -66,7 +66,7 @@ func BenchmarkStage(b *testing.B) {
 	}
 	delta := func(in []byte) func() {
 		return func() {
-			if _, err := io.Copy(io.Discard, librsync.NewDelta(sig, bytes.NewReader(in))); err != nil {
+			if _, err := io.Copy(io.Discard, librsync.NewDelta(sig, nil, bytes.NewReader(in))); err != nil {
 				b.Fatal(err)
 			}
 		}

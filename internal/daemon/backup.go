@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/purser-backup/purser/dumpers"
 	"github.com/purser-backup/purser/engine"
 	"github.com/purser-backup/purser/internal/config"
 )
@@ -42,6 +43,12 @@ type after func(context.Context, place, *engine.Repository) error
 // backup stores the source path as a new set, or with profiles as one of each
 // that is due.
 func (r *run) backup(ctx context.Context, full bool, then after) error {
+	r.stored = false
+	defer func() {
+		if r.stored {
+			r.closing("the replaced dumps", func() error { return dumpers.DropPrevious(r.cfg.SourcePath) })
+		}
+	}()
 	if len(r.cfg.Profiles) > 0 {
 		err := r.backupProfiles(ctx, r.dueProfiles(), full, then)
 		if err == nil && then != nil && len(r.missing) == 0 {
@@ -93,7 +100,7 @@ func (r *run) store(ctx context.Context, p place, repo *engine.Repository, full 
 	held := r.dumpsInTree()
 	res, err := repo.Backup(ctx, src, engine.BackupOptions{
 		Full: full, FullIfOlderThan: fullAfter(cfg, r.now()), FullWhenGrown: cfg.FullWhenGrown,
-		FullIfBefore: cfg.FullOn.Last(r.now()), Until: r.until(),
+		FullIfBefore: cfg.FullOn.Last(r.now()), Until: r.until(), Previous: dumpers.Previous(cfg.SourcePath),
 	})
 	if errors.Is(err, engine.ErrTimeLimit) {
 		return r.cut(res)
@@ -102,7 +109,7 @@ func (r *run) store(ctx context.Context, p place, repo *engine.Repository, full 
 		return err
 	}
 	b := newBackup(res, r.now())
-	r.record.Backup = b
+	r.record.Backup, r.stored = b, true
 	var set slog.Attr // left out where nothing was written
 	if !b.Time.IsZero() {
 		set = slog.Time("set", b.Time)

@@ -54,6 +54,7 @@ type run struct {
 	lock    *fileLock
 	missing []error  // what the run survived
 	seen    bool     // the services were discovered
+	stored  bool     // a backup was made
 	served  []string // profiles that have had their turn
 	// leftovers is the journal of a run that died, as long as the containers
 	// that it left have not been removed.

@@ -96,7 +96,7 @@ func (b *bench) clean(t *testing.T) {
 	if err != nil || n != 0 {
 		t.Errorf("%d containers were left behind, %v", n, err)
 	}
-	left, err := filepath.Glob(b.source + "/.purser/*/*")
+	left, err := filepath.Glob(b.source + "/.purser/[^.]*/*")
 	if err != nil || len(left) > 0 {
 		t.Errorf("left in staging: %v, %v", left, err)
 	}

@@ -54,7 +54,7 @@ func BenchmarkDelta(b *testing.B) {
 				b.SetBytes(benchSize)
 				b.ReportAllocs()
 				for b.Loop() {
-					if _, err := io.Copy(io.Discard, librsync.NewDelta(sig, bytes.NewReader(data))); err != nil {
+					if _, err := io.Copy(io.Discard, librsync.NewDelta(sig, nil, bytes.NewReader(data))); err != nil {
 						b.Fatal(err)
 					}
 				}
@@ -114,7 +114,7 @@ func TestDeltaMemory(t *testing.T) {
 	allocated := func(n int64) uint64 {
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
-		if _, err := io.Copy(io.Discard, librsync.NewDelta(sig, &zeros{n})); err != nil {
+		if _, err := io.Copy(io.Discard, librsync.NewDelta(sig, nil, &zeros{n})); err != nil {
 			t.Fatal(err)
 		}
 		runtime.ReadMemStats(&after)

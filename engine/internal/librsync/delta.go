@@ -10,10 +10,16 @@ import (
 // describes. It reads newFile once, in order, as the delta is read, and holds no more
 // of it than a block and some 400 KiB. An error of newFile, or of a long signature, is
 // passed on, and the delta is then incomplete. The reader is not for concurrent use.
-func NewDelta(sig *Signature, newFile io.Reader) io.Reader {
+//
+// If old is not nil, it is what is left of the file that sig describes, and the delta
+// holds changed bytes instead of changed blocks. What sig doesn't confirm of it, and
+// what can't be read, is not used.
+func NewDelta(sig *Signature, old io.ReaderAt, newFile io.Reader) io.Reader {
 	d := &delta{sig: sig, in: newFile, blockLen: sig.params.BlockLen, readSize: minRead, next: -1}
 	if sig.blocks == 0 {
 		d.blockLen = 1 // nothing can match: don't wait for a whole block
+	} else if old != nil {
+		d.refiner = &refiner{old: old}
 	}
 	d.power = rabinKarpPower(d.blockLen)
 	d.out = binary.BigEndian.AppendUint32(d.out, deltaMagic)
@@ -46,7 +52,9 @@ type delta struct {
 	copyFrom, copyLen int64
 	next              int // block that would continue it, or -1
 
-	oldPos int64 // where the old file probably has what stands at pos
+	oldPos    int64    // where the old file probably has what stands at pos
+	literalAt int64    // and what stands at literal
+	refiner   *refiner // nil: the old file isn't at hand
 
 	out  []byte // bytes of the delta
 	read int    // how many of out the caller has
@@ -145,16 +153,14 @@ func (d *delta) fill() error {
 
 // match ends the literal at pos and adds a copy of n bytes of a block.
 func (d *delta) match(block, n int) {
-	d.flushLiteral()
 	from := int64(block) * int64(d.blockLen)
-	if d.copyLen > 0 && d.copyFrom+d.copyLen == from {
-		d.copyLen += int64(n)
-	} else {
-		d.flushCopy()
-		d.copyFrom, d.copyLen = from, int64(n)
+	if d.refiner != nil {
+		d.refiner.vain = 0
 	}
+	d.flushLiteral(from)
+	d.appendCopy(from, int64(n))
 	d.next = block + 1
-	d.oldPos = from + int64(n)
+	d.oldPos = d.literalAt
 	d.pos += n
 	d.literal = d.pos
 	d.haveWeak = false
@@ -163,23 +169,39 @@ func (d *delta) match(block, n int) {
 // flushFullLiterals writes literals that have reached their greatest length.
 func (d *delta) flushFullLiterals() {
 	for d.pos-d.literal >= maxLiteral {
-		d.flushCopy()
-		d.appendLiteral(d.buf[d.literal : d.literal+maxLiteral])
+		d.write(d.buf[d.literal:d.literal+maxLiteral], -1)
 		d.literal += maxLiteral
 	}
 }
 
-// flushLiteral writes all bytes that matched nothing.
-func (d *delta) flushLiteral() {
+// flushLiteral writes all bytes that matched nothing. What follows them is in the
+// old file at to, -1 if that isn't known.
+func (d *delta) flushLiteral(to int64) {
 	d.flushFullLiterals()
-	if d.literal < d.pos {
-		d.flushCopy()
-		d.appendLiteral(d.buf[d.literal:d.pos])
-		d.literal = d.pos
+	d.write(d.buf[d.literal:d.pos], to)
+	d.literal = d.pos
+}
+
+// write writes bytes that no block has, up to the length of a literal.
+func (d *delta) write(p []byte, to int64) {
+	if len(p) == 0 {
+		return
+	}
+	switch r := d.refiner; {
+	case r == nil || r.vain == refineVain:
+		d.appendLiteral(p)
+	case d.refine(p, to):
+		r.vain = 0
+	case len(p) == maxLiteral:
+		r.vain++
 	}
 }
 
 func (d *delta) appendLiteral(p []byte) {
+	if len(p) == 0 {
+		return
+	}
+	d.flushCopy()
 	switch n := len(p); {
 	case n <= opLiteralMax:
 		d.out = append(d.out, byte(n))
@@ -190,6 +212,26 @@ func (d *delta) appendLiteral(p []byte) {
 	}
 	d.out = append(d.out, p...)
 	d.next = -1
+	d.literalAt += int64(len(p))
+}
+
+// appendCopy adds a copy of n bytes, to the last one if it continues that.
+func (d *delta) appendCopy(from, n int64) {
+	if n == 0 {
+		return
+	}
+	if d.continues(from) {
+		d.copyLen += n
+	} else {
+		d.flushCopy()
+		d.copyFrom, d.copyLen = from, n
+	}
+	d.literalAt = from + n
+}
+
+// continues reports whether a copy is waiting that ends where another one begins.
+func (d *delta) continues(from int64) bool {
+	return d.copyLen > 0 && d.copyFrom+d.copyLen == from
 }
 
 func (d *delta) flushCopy() {
@@ -216,7 +258,7 @@ func (d *delta) finish() {
 		d.match(last, n)
 	} else {
 		d.pos = len(d.buf)
-		d.flushLiteral()
+		d.flushLiteral(-1)
 	}
 	d.flushCopy()
 	d.out = append(d.out, opEnd)

@@ -3,6 +3,7 @@ package librsync_test
 import (
 	"bytes"
 	"errors"
+	"io"
 	"maps"
 	"math/rand/v2"
 	"slices"
@@ -81,9 +82,11 @@ func FuzzDelta(f *testing.F) {
 	f.Add(make([]byte, 300), make([]byte, 301), uint8(16), uint8(2))
 	f.Fuzz(func(t *testing.T, old, data []byte, block, kind uint8) {
 		magic := []uint32{librsync.MagicMD4, librsync.MagicBLAKE2, librsync.MagicRabinKarpMD4, librsync.MagicRabinKarpBLAKE2}[kind%4]
-		d := delta(t, readSignature(t, signature(t, params(magic, 1+int(block), 16), old)), data)
-		if got, err := patch(old, d); err != nil || !bytes.Equal(got, data) {
-			t.Errorf("patched to %q: %v", got, err)
+		sig := readSignature(t, signature(t, params(magic, 1+int(block), 16), old))
+		for _, at := range []io.ReaderAt{nil, bytes.NewReader(old), bytes.NewReader(data)} {
+			if got, err := patch(old, deltaOf(t, sig, at, data)); err != nil || !bytes.Equal(got, data) {
+				t.Errorf("patched to %q: %v", got, err)
+			}
 		}
 	})
 }

@@ -49,7 +49,13 @@ func readSignature(t testing.TB, b []byte) *librsync.Signature {
 
 func delta(t testing.TB, sig *librsync.Signature, data []byte) []byte {
 	t.Helper()
-	b, err := io.ReadAll(librsync.NewDelta(sig, bytes.NewReader(data)))
+	return deltaOf(t, sig, nil, data)
+}
+
+// deltaOf is delta where the old file is at hand.
+func deltaOf(t testing.TB, sig *librsync.Signature, old io.ReaderAt, data []byte) []byte {
+	t.Helper()
+	b, err := io.ReadAll(librsync.NewDelta(sig, old, bytes.NewReader(data)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -253,7 +259,7 @@ func TestSmallReadsAndWrites(t *testing.T) {
 			"by halves":     iotest.HalfReader(bytes.NewReader(data)),
 			"EOF with data": iotest.DataErrReader(bytes.NewReader(data)),
 		} {
-			if err := iotest.TestReader(librsync.NewDelta(sig, r), wantDelta); err != nil {
+			if err := iotest.TestReader(librsync.NewDelta(sig, nil, r), wantDelta); err != nil {
 				t.Errorf("%s, %s: %v", name, how, err)
 			}
 		}
@@ -279,7 +285,7 @@ func TestErrorsArePassedOn(t *testing.T) {
 		}
 	}
 	for n := 0; n <= len(data); n += 100 {
-		if _, err := io.Copy(io.Discard, librsync.NewDelta(sig, after(data, n))); !errors.Is(err, broken) {
+		if _, err := io.Copy(io.Discard, librsync.NewDelta(sig, nil, after(data, n))); !errors.Is(err, broken) {
 			t.Fatalf("delta after %d bytes: %v", n, err)
 		}
 	}
@@ -301,7 +307,7 @@ func TestErrorsArePassedOn(t *testing.T) {
 			t.Errorf("signature into a writer that fails after %d bytes: %v", n/10, err)
 		}
 	}
-	if _, err := io.Copy(io.Discard, librsync.NewDelta(sig, stuckReader{})); !errors.Is(err, io.ErrNoProgress) {
+	if _, err := io.Copy(io.Discard, librsync.NewDelta(sig, nil, stuckReader{})); !errors.Is(err, io.ErrNoProgress) {
 		t.Errorf("a reader that never gives anything: %v", err)
 	}
 }

@@ -4,7 +4,7 @@ import (
 	"bufio"
 	"errors"
 	"io"
-	"math"
+	"iter"
 	"sort"
 )
 
@@ -12,7 +12,8 @@ import (
 // the other, so that it can be written in one pass. The zero Plan is the old
 // file itself.
 type Plan struct {
-	parts []Part
+	parts []place
+	size  int64
 	// deltas is how many have been applied.
 	deltas int
 }
@@ -22,17 +23,32 @@ type Plan struct {
 type Part struct {
 	Source  int
 	From, N int64
-	at      int64 // where it stands in the file
+}
+
+// A place is where a part stands in the file and where its bytes are from. Dumps
+// with changed rows here and there make a great many of them.
+type place struct {
+	at   int64
+	from uint64 // the source in the upper bits
+}
+
+const (
+	sourceShift = 48
+	maxSources  = 1<<(64-sourceShift) - 1
+)
+
+func (p place) part(end int64) Part {
+	return Part{Source: int(p.from >> sourceShift), From: int64(p.from & (1<<sourceShift - 1)), N: end - p.at}
 }
 
 // ErrManyParts says that a plan would take too much memory.
 var ErrManyParts = errors.New("too many parts")
 
-// maxParts bounds the memory for one plan to some 16 MB while it is made.
-const maxParts = 1 << 18
+// maxParts bounds the memory for one plan to some 50 MB while it is made.
+const maxParts = 1 << 20
 
 // endless stands for the unknown length of the old file.
-const endless = math.MaxInt64 / 2
+const endless = 1<<sourceShift - 1
 
 // Apply makes p the plan of what delta makes of the file so far. Parts of it
 // will be read from delta by their position. A delta that breaks the format or
@@ -40,7 +56,10 @@ const endless = math.MaxInt64 / 2
 // error p is as before.
 func (p *Plan) Apply(delta io.Reader) error {
 	if p.deltas == 0 {
-		p.parts = []Part{{N: endless}}
+		p.parts, p.size = make([]place, 1), endless
+	}
+	if p.deltas == maxSources {
+		return ErrManyParts
 	}
 	counted := &positionReader{r: delta}
 	in := commandReader{bufio.NewReaderSize(counted, patchBuffer)}
@@ -56,10 +75,14 @@ func (p *Plan) Apply(delta io.Reader) error {
 		}
 		if err == nil && cmd.literal {
 			at := counted.n - int64(in.r.Buffered())
-			next.add(Part{Source: next.deltas, From: at, N: cmd.n})
-			err = in.skip(cmd.n)
+			if err = in.skip(cmd.n); err == nil {
+				next.add(Part{Source: next.deltas, From: at, N: cmd.n})
+			}
 		} else if err == nil {
 			err = next.copy(p, cmd.from, cmd.n)
+		}
+		if err == nil && next.size > endless {
+			err = corrupt("delta makes a file of more than %d bytes", int64(endless))
 		}
 		if err != nil {
 			return err
@@ -70,14 +93,30 @@ func (p *Plan) Apply(delta io.Reader) error {
 	}
 }
 
-// Parts are those of the file, in order.
-func (p *Plan) Parts() []Part { return p.parts }
+// Parts yields those of the file, in order.
+func (p *Plan) Parts() iter.Seq[Part] {
+	return func(yield func(Part) bool) {
+		for i := range p.parts {
+			if !yield(p.part(i)) {
+				return
+			}
+		}
+	}
+}
+
+func (p *Plan) part(i int) Part {
+	end := p.size
+	if i+1 < len(p.parts) {
+		end = p.parts[i+1].at
+	}
+	return p.parts[i].part(end)
+}
 
 // Sequential reports whether the old file is used from its begin to its end, no
 // byte of it twice.
 func (p *Plan) Sequential() bool {
 	var end int64
-	for _, part := range p.parts {
+	for part := range p.Parts() {
 		if part.Source != 0 {
 			continue
 		}
@@ -89,38 +128,29 @@ func (p *Plan) Sequential() bool {
 	return true
 }
 
-// size is that of the file so far.
-func (p *Plan) size() int64 {
-	if len(p.parts) == 0 {
-		return 0
-	}
-	last := p.parts[len(p.parts)-1]
-	return last.at + last.N
-}
-
 func (p *Plan) add(part Part) {
-	part.at = p.size()
 	if n := len(p.parts); n > 0 {
-		last := &p.parts[n-1]
+		last := p.part(n - 1)
 		if last.Source == part.Source && last.From+last.N == part.From {
-			last.N += part.N
+			p.size += part.N
 			return
 		}
 	}
-	p.parts = append(p.parts, part)
+	p.parts = append(p.parts, place{p.size, uint64(part.Source)<<sourceShift | uint64(part.From)})
+	p.size += part.N
 }
 
 // copy adds n bytes from a position of the file before.
 func (p *Plan) copy(before *Plan, from, n int64) error {
-	if size := before.size(); from > size || n > size-from {
-		return corrupt("delta copies %d bytes from %d of an old file of %d bytes", n, from, size)
+	if from > before.size || n > before.size-from {
+		return corrupt("delta copies %d bytes from %d of an old file of %d bytes", n, from, before.size)
 	}
-	parts := before.parts
-	i := sort.Search(len(parts), func(i int) bool { return parts[i].at+parts[i].N > from })
+	i := sort.Search(len(before.parts), func(i int) bool { return before.parts[i].at > from }) - 1
 	for ; n > 0; i++ {
-		skip := from - parts[i].at
-		k := min(n, parts[i].N-skip)
-		p.add(Part{Source: parts[i].Source, From: parts[i].From + skip, N: k})
+		part := before.part(i)
+		skip := from - before.parts[i].at
+		k := min(n, part.N-skip)
+		p.add(Part{Source: part.Source, From: part.From + skip, N: k})
 		from, n = from+k, n-k
 		if len(p.parts) > maxParts {
 			return ErrManyParts

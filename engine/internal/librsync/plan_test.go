@@ -12,7 +12,7 @@ import (
 // put writes the file of a plan, from the old file and the deltas.
 func put(p *librsync.Plan, old []byte, deltas [][]byte) []byte {
 	var out []byte
-	for _, part := range p.Parts() {
+	for part := range p.Parts() {
 		from := old
 		if part.Source > 0 {
 			from = deltas[part.Source-1]
@@ -35,7 +35,7 @@ func TestPlan(t *testing.T) {
 		for range 1 + r.IntN(5) {
 			p := params(librsync.MagicMD4, 1+r.IntN(300), 16)
 			next := edit(r, now)
-			d := delta(t, readSignature(t, signature(t, p, now)), next)
+			d := deltaOf(t, readSignature(t, signature(t, p, now)), bytes.NewReader(now), next)
 			if err := plan.Apply(bytes.NewReader(d)); err != nil {
 				t.Fatal(err)
 			}
@@ -45,7 +45,7 @@ func TestPlan(t *testing.T) {
 			}
 		}
 		end, straight := int64(0), true
-		for _, part := range plan.Parts() {
+		for part := range plan.Parts() {
 			if part.Source == 0 {
 				straight = straight && part.From >= end
 				end = part.From + part.N

@@ -87,6 +87,13 @@ func TestRdiff(t *testing.T) {
 				if got := rdiff(t, []string{"patch"}, old, ourDelta); !bytes.Equal(got, data) {
 					t.Errorf("%s: rdiff makes something else of our delta", what)
 				}
+				refined := deltaOf(t, readSignature(t, theirs), bytes.NewReader(old), data)
+				if got := rdiff(t, []string{"patch"}, old, refined); !bytes.Equal(got, data) {
+					t.Errorf("%s: rdiff makes something else of our delta by bytes", what)
+				}
+				if len(refined) > len(ourDelta)+len(ourDelta)/100 {
+					t.Errorf("%s: our delta by bytes has %d bytes, that by blocks %d", what, len(refined), len(ourDelta))
+				}
 				theirDelta := rdiff(t, []string{"delta"}, ours, data)
 				if got, err := patch(old, theirDelta); err != nil || !bytes.Equal(got, data) {
 					t.Errorf("%s: we make something else of rdiff's delta: %v", what, err)

@@ -43,7 +43,7 @@ func TestLongSignature(t *testing.T) {
 		})
 	}
 	t.Run("cut short", func(t *testing.T) {
-		_, err := io.Copy(io.Discard, librsync.NewDelta(readSignature(t, raw[:len(raw)-3]), bytes.NewReader(old)))
+		_, err := io.Copy(io.Discard, librsync.NewDelta(readSignature(t, raw[:len(raw)-3]), nil, bytes.NewReader(old)))
 		if !errors.Is(err, librsync.ErrCorrupt) {
 			t.Errorf("got %v, want ErrCorrupt", err)
 		}

@@ -1,0 +1,57 @@
+package dumpers
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+)
+
+// previousDir holds replaced dumps under their paths in the source. No instance's
+// staging can have its name.
+const previousDir = stagingDir + "/.previous"
+
+// Previous is the directory below the source where replaced dumps are kept until
+// the next backup is stored, each under its path in the source: with what the last
+// backup holds at hand, the next one takes less. It may be missing, and so may any
+// dump in it.
+func Previous(source string) string { return filepath.Join(source, previousDir) }
+
+// DropPrevious removes the replaced dumps that are kept below a source.
+func DropPrevious(source string) error {
+	root, err := os.OpenRoot(source)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return errors.Join(root.RemoveAll(previousDir), root.Close())
+}
+
+// keep moves the dump that was replaced to where the next backup finds it, if
+// there is none yet, since the oldest is the one that was stored, and if twice
+// its size is free.
+func (st *stage) keep() error {
+	t := st.tree
+	old, kept := st.replaced(), path.Join(previousDir, dumpPath(st.service))
+	if !t.exists(old) || t.exists(kept) {
+		return nil
+	}
+	if left, known := free(t.path); known && left < 2*treeSize(t.root.FS(), old) {
+		return nil
+	}
+	if err := t.root.MkdirAll(path.Dir(kept), 0o700); err != nil {
+		return err
+	}
+	return t.root.Rename(old, kept)
+}
+
+// replaced is where the dump is that swap has replaced.
+func (st *stage) replaced() string {
+	if old := path.Join(st.dir, oldName); st.tree.exists(old) {
+		return old
+	}
+	return path.Join(st.dir, newName)
+}

@@ -1,0 +1,100 @@
+package librsync_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/purser-backup/purser/engine/internal/librsync"
+)
+
+// table is a dump of n rows of about 100 bytes; change tells the value of each.
+func table(n int, change func(row int) int) []byte {
+	r := rand.New(rand.NewPCG(5, 6))
+	var b bytes.Buffer
+	for row := range n {
+		fmt.Fprintf(&b, "(%d,%d,%d,'%016x%016x%048d'),\n", row, row%100, change(row), r.Uint64(), r.Uint64(), 0)
+	}
+	return b.Bytes()
+}
+
+func never(int) int { return 0 }
+
+// A hundredth of the rows changes, here and there, and gets longer: the delta by
+// bytes holds these bytes and little more, where that by blocks holds a fifth of
+// the file.
+func TestScatteredRows(t *testing.T) {
+	old := table(20000, never)
+	data := table(20000, func(row int) int {
+		if row%97 == 5 {
+			return row
+		}
+		return 0
+	})
+	sig := readSignature(t, signature(t, params(librsync.MagicMD4, 2048, 16), old))
+	blocks, refined := delta(t, sig, data), deltaOf(t, sig, bytes.NewReader(old), data)
+	if got, err := patch(old, refined); err != nil || !bytes.Equal(got, data) {
+		t.Fatalf("patched to something else: %v", err)
+	}
+	rows := 20000 / 97
+	if len(refined) > 24*rows || len(blocks) < 1000*rows {
+		t.Errorf("by bytes %d, by blocks %d bytes for %d changed rows", len(refined), len(blocks), rows)
+	}
+}
+
+// All rows change: what is common between two changes is found beyond the length
+// of one literal.
+func TestRowsAllChanged(t *testing.T) {
+	old := table(20000, never)
+	data := table(20000, func(row int) int { return row })
+	sig := readSignature(t, signature(t, params(librsync.MagicMD4, 2048, 16), old))
+	refined := deltaOf(t, sig, bytes.NewReader(old), data)
+	if got, err := patch(old, refined); err != nil || !bytes.Equal(got, data) {
+		t.Fatalf("patched to something else: %v", err)
+	}
+	if len(refined) > len(data)/4 {
+		t.Errorf("%d bytes of %d", len(refined), len(data))
+	}
+}
+
+// What is at hand is another file than the signature's, or its disk fails: the
+// delta still makes the new file of the right one.
+func TestWrongOldFile(t *testing.T) {
+	old := table(5000, never)
+	data := table(5000, func(row int) int { return row % 7 / 6 })
+	sig := readSignature(t, signature(t, params(librsync.MagicMD4, 1024, 16), old))
+	halfGone := bytes.Clone(old)
+	copy(halfGone[len(old)/2:], random(3, len(old)/2))
+	touched := bytes.Clone(old)
+	for i := 500; i < len(touched); i += 1000 {
+		touched[i]++
+	}
+	full := len(deltaOf(t, sig, bytes.NewReader(old), data))
+	for name, at := range map[string]io.ReaderAt{
+		"none":           nil,
+		"the new one":    bytes.NewReader(data),
+		"empty":          bytes.NewReader(nil),
+		"a short one":    bytes.NewReader(old[:len(old)/3]),
+		"half of it":     bytes.NewReader(halfGone),
+		"bytes changed":  bytes.NewReader(touched),
+		"shifted":        bytes.NewReader(old[1:]),
+		"can't be read":  brokenAt{},
+		"another file":   bytes.NewReader(random(4, len(old))),
+		"it, and longer": bytes.NewReader(append(bytes.Clone(old), "more"...)),
+	} {
+		d := deltaOf(t, sig, at, data)
+		if got, err := patch(old, d); err != nil || !bytes.Equal(got, data) {
+			t.Errorf("%s: patched to something else: %v", name, err)
+		}
+		if name != "it, and longer" && len(d) < full {
+			t.Errorf("%s: %d bytes, with the right file %d", name, len(d), full)
+		}
+	}
+}
+
+type brokenAt struct{}
+
+func (brokenAt) ReadAt([]byte, int64) (int, error) { return 0, errors.New("broken") }
