@@ -188,7 +188,7 @@ func (d *delta) write(p []byte, to int64) {
 		return
 	}
 	switch r := d.refiner; {
-	case r == nil || r.vain == refineVain:
+	case r == nil || r.vain == refineVain || r.copies >= refineCopies:
 		d.appendLiteral(p)
 	case d.refine(p, to):
 		r.vain = 0

@@ -17,6 +17,8 @@ type refiner struct {
 	// vain counts full literals in a row in which nothing was found. After a few
 	// the file is taken for another one, until a block matches.
 	vain int
+	// copies counts those that it has made. A restore plans all parts of a file.
+	copies int
 }
 
 const (
@@ -28,6 +30,9 @@ const (
 	// one of the literal behind it take about ten bytes that don't compress.
 	refineCopy = 32
 	refineVain = 4
+	// refineCopies bounds the copies of one delta: what has changed beyond is left
+	// in blocks, so that a plan takes in at least one delta, and mostly several.
+	refineCopies = 1 << 18
 )
 
 // region reads what the old file has from position from to position to and the
@@ -114,6 +119,7 @@ func (r *refiner) search(d *delta, p, region []byte, start int64, at int) (found
 			}
 			d.appendLiteral(p[literal : i-back])
 			d.appendCopy(start+int64(j-back), int64(n))
+			r.copies++
 			i += n - back
 			literal, shift, found = i, j-back+n-i, true
 		}

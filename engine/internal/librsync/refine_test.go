@@ -60,6 +60,22 @@ func TestRowsAllChanged(t *testing.T) {
 	}
 }
 
+// So many changes are not told byte by byte that a restore couldn't plan them.
+func TestCountlessRows(t *testing.T) {
+	const rows = 600_000
+	old := table(rows, never)
+	data := table(rows, func(row int) int { return row })
+	sig := readSignature(t, signature(t, params(librsync.MagicMD4, 4096, 16), old))
+	refined := deltaOf(t, sig, bytes.NewReader(old), data)
+	if got, err := patch(old, refined); err != nil || !bytes.Equal(got, data) {
+		t.Fatalf("patched to something else: %v", err)
+	}
+	var plan librsync.Plan
+	if err := plan.Apply(bytes.NewReader(refined)); err != nil {
+		t.Error(err)
+	}
+}
+
 // What is at hand is another file than the signature's, or its disk fails: the
 // delta still makes the new file of the right one.
 func TestWrongOldFile(t *testing.T) {
