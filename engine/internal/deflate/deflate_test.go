@@ -2,8 +2,8 @@ package deflate_test
 
 import (
 	"bytes"
+	"compress/flate"
 	"compress/gzip"
-	"compress/zlib"
 	"errors"
 	"fmt"
 	"io"
@@ -69,25 +69,17 @@ func TestRoundTrip(t *testing.T) {
 		for _, workers := range []int{1, 4} {
 			t.Run(fmt.Sprintf("%s workers=%d", name, workers), func(t *testing.T) {
 				pool := deflate.NewPool(workers)
-				var zl, gz bytes.Buffer
-				z, err := pool.NewZlib(&zl)
-				if err != nil {
-					t.Fatal(err)
-				}
-				in(t, z, plain)
+				var raw, gz bytes.Buffer
+				in(t, pool.NewPlain(&raw), plain)
 				g, err := pool.NewGzip(&gz)
 				if err != nil {
 					t.Fatal(err)
 				}
 				in(t, g, plain)
-				if n, limit := zl.Len(), len(plain)+len(plain)/1000+64; n > limit {
+				if n, limit := raw.Len(), len(plain)+len(plain)/1000+64; n > limit {
 					t.Errorf("%d bytes become %d", len(plain), n)
 				}
-				r, err := zlib.NewReader(&zl)
-				if err != nil {
-					t.Fatal(err)
-				}
-				same(t, "zlib", r, plain)
+				same(t, "deflate", flate.NewReader(&raw), plain)
 				cmd := exec.CommandContext(t.Context(), "gzip", "-dc")
 				cmd.Stdin = bytes.NewReader(gz.Bytes())
 				out, err := cmd.Output()
@@ -120,11 +112,7 @@ func TestMixed(t *testing.T) {
 		plain = append(append(plain, text(r, 128<<10)...), noise(r, 128<<10)...)
 	}
 	var b bytes.Buffer
-	z, err := deflate.NewPool(2).NewZlib(&b)
-	if err != nil {
-		t.Fatal(err)
-	}
-	in(t, z, plain)
+	in(t, deflate.NewPool(2).NewPlain(&b), plain)
 	if limit := len(plain) * 72 / 100; b.Len() > limit {
 		t.Errorf("%d bytes become %d, more than %d", len(plain), b.Len(), limit)
 	}
@@ -145,11 +133,8 @@ func (f *failing) Write(p []byte) (int, error) {
 func TestWriteError(t *testing.T) {
 	plain := noise(rand.New(rand.NewPCG(5, 6)), 3<<20)
 	for _, room := range []int{2, 100, 1 << 20, 3 << 20} {
-		w, err := deflate.NewPool(2).NewZlib(&failing{room})
-		if err != nil {
-			t.Fatal(err)
-		}
-		_, err = w.Write(plain)
+		w := deflate.NewPool(2).NewPlain(&failing{room})
+		_, err := w.Write(plain)
 		if closed := w.Close(); !errors.Is(err, errFull) && !errors.Is(closed, errFull) {
 			t.Errorf("room for %d: Write %v, Close %v", room, err, closed)
 		}
@@ -166,10 +151,7 @@ func BenchmarkWriter(b *testing.B) {
 				var n failing
 				for b.Loop() {
 					n.left = 1 << 40
-					z, err := pool.NewZlib(&n)
-					if err != nil {
-						b.Fatal(err)
-					}
+					z := pool.NewPlain(&n)
 					if _, err := z.Write(plain); err != nil {
 						b.Fatal(err)
 					}

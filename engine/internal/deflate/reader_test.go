@@ -44,17 +44,12 @@ func TestReader(t *testing.T) {
 			}
 		}
 		var packed bytes.Buffer
-		w, err := deflate.NewPool(2).NewZlib(&packed)
-		if err != nil {
-			t.Fatal(err)
-		}
-		in(t, w, plain)
-		z, err := deflate.NewZlibReader(&packed)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got, err := io.ReadAll(z); err != nil || !bytes.Equal(got, plain) {
+		in(t, deflate.NewPool(2).NewPlain(&packed), plain)
+		if got, err := io.ReadAll(deflate.NewReader(&packed)); err != nil || !bytes.Equal(got, plain) {
 			t.Fatalf("%s: %d bytes of %d, %v", name, len(got), len(plain), err)
+		}
+		if got, err := readZlib(zlibbed(t, plain)); err != nil || !bytes.Equal(got, plain) {
+			t.Fatalf("%s, zlib: %d bytes of %d, %v", name, len(got), len(plain), err)
 		}
 	}
 }
@@ -93,15 +88,7 @@ func TestReaderAllDistances(t *testing.T) {
 func TestReaderDamage(t *testing.T) {
 	r := rand.New(rand.NewPCG(5, 6))
 	plain := append(repetitive(r, 3000), noise(r, 500)...)
-	var out bytes.Buffer
-	w := zlib.NewWriter(&out)
-	if _, err := w.Write(plain); err != nil {
-		t.Fatal(err)
-	}
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
-	packed := out.Bytes()
+	packed := zlibbed(t, plain)
 	for n := range packed {
 		if _, err := readZlib(packed[:n]); !errors.Is(err, io.ErrUnexpectedEOF) {
 			t.Fatalf("cut after %d of %d: %v", n, len(packed), err)
@@ -123,6 +110,20 @@ func TestReaderDamage(t *testing.T) {
 	if !errors.Is(err, broken) {
 		t.Fatalf("failing input: %v", err)
 	}
+}
+
+// zlibbed is b as the standard library makes a zlib stream of it.
+func zlibbed(t *testing.T, b []byte) []byte {
+	t.Helper()
+	var out bytes.Buffer
+	w := zlib.NewWriter(&out)
+	if _, err := w.Write(b); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
 }
 
 func readZlib(b []byte) ([]byte, error) {

@@ -36,9 +36,9 @@ func NewPool(workers int) *Pool { return &Pool{workers: max(workers, 1)} }
 type Writer struct {
 	w       io.Writer
 	pool    *Pool
-	sum     uint32 // of the plain bytes: CRC-32 or Adler-32
 	gzip    bool
-	size    uint32 // of the plain bytes, modulo 2^32
+	sum     uint32 // of the plain bytes of a gzip file: CRC-32
+	size    uint32 // of them, modulo 2^32
 	cur     *block
 	tail    [window]byte // the end of the block before cur
 	tailLen int
@@ -46,12 +46,8 @@ type Writer struct {
 	err     error
 }
 
-// NewZlib returns a Writer of a zlib stream to w.
-func (p *Pool) NewZlib(w io.Writer) (*Writer, error) {
-	// 32 KiB window; the fastest level; the checksum of these bits.
-	_, err := w.Write([]byte{0x78, 0x01})
-	return &Writer{w: w, pool: p, sum: 1}, err
-}
+// NewPlain returns a Writer of a plain deflate stream to w, without any checksum.
+func (p *Pool) NewPlain(w io.Writer) *Writer { return &Writer{w: w, pool: p} }
 
 // NewGzip returns a Writer of a gzip file to w, without name and time.
 func (p *Pool) NewGzip(w io.Writer) (*Writer, error) {
@@ -90,10 +86,8 @@ func (z *Writer) start() error {
 	plain := b.in[b.known:]
 	if z.gzip {
 		z.sum = crc32.Update(z.sum, crc32.IEEETable, plain)
-	} else {
-		z.sum = adler(z.sum, plain)
+		z.size += uint32(len(plain))
 	}
-	z.size += uint32(len(plain))
 	z.tailLen = copy(z.tail[:], b.in[max(len(b.in)-window, 0):])
 	go func() { b.done <- bug.Guard(b.compress)() }()
 	z.pending = append(z.pending, b)
@@ -135,8 +129,6 @@ func (z *Writer) Close() error {
 	if z.gzip {
 		end = binary.LittleEndian.AppendUint32(end, z.sum)
 		end = binary.LittleEndian.AppendUint32(end, z.size)
-	} else {
-		end = binary.BigEndian.AppendUint32(end, z.sum)
 	}
 	_, err := z.w.Write(end)
 	return err

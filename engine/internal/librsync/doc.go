@@ -73,8 +73,9 @@ func (p Params) strong(block []byte) [maxStrongLen]byte {
 	return sum
 }
 
-// pairs reports whether the strong sums of two blocks can be computed together.
-func (p Params) pairs() bool { return p.Magic == MagicMD4 || p.Magic == MagicRabinKarpMD4 }
+// md4 reports whether the strong sum is MD4, which is computed of several blocks
+// together.
+func (p Params) md4() bool { return p.Magic == MagicMD4 || p.Magic == MagicRabinKarpMD4 }
 
 // weak computes the weak sum of a block.
 func (p Params) weak(block []byte) uint32 {

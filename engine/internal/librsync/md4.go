@@ -22,20 +22,30 @@ func md4Sum(p []byte) [md4Size]byte {
 
 func md4Start() [4]uint32 { return [4]uint32{0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476} }
 
-// md4End adds the rest of size bytes, a one bit, zeros and the length in bits.
+// md4End adds the rest of size bytes and their tail.
 func md4End(h *[4]uint32, rest []byte, size int, sum *[md4Size]byte) {
-	var tail [128]byte
-	n := copy(tail[:], rest)
+	var tail [md4TailLen]byte
+	md4Blocks(h, tail[:md4Tail(tail[:], rest, size)])
+	for i, x := range h {
+		binary.LittleEndian.PutUint32(sum[4*i:], x)
+	}
+}
+
+// md4TailLen is the most that md4Tail makes.
+const md4TailLen = 128
+
+// md4Tail makes the last one or two blocks of 64 bytes in tail, which holds zeros:
+// the rest of size bytes, a one bit, zeros and the length in bits. It returns their
+// length.
+func md4Tail(tail, rest []byte, size int) int {
+	n := copy(tail, rest)
 	tail[n] = 0x80
 	end := 64
 	if n >= 56 {
 		end = 128
 	}
 	binary.LittleEndian.PutUint64(tail[end-8:], uint64(size)<<3)
-	md4Blocks(h, tail[:end])
-	for i, x := range h {
-		binary.LittleEndian.PutUint32(sum[4*i:], x)
-	}
+	return end
 }
 
 // md4Blocks adds blocks of 64 bytes. Its length is the three rounds of RFC 1320,

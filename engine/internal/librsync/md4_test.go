@@ -2,6 +2,8 @@ package librsync
 
 import (
 	"bytes"
+	"math/rand/v2"
+	"runtime"
 	"testing"
 
 	"golang.org/x/crypto/md4" //nolint:staticcheck // the oracle
@@ -35,6 +37,71 @@ func TestMD4Pair(t *testing.T) {
 	}
 }
 
+// Eight sums at a time are the sums one at a time, wherever the blocks begin and
+// whatever their length is.
+func TestMD4Eight(t *testing.T) {
+	if !hasEights() && runtime.GOARCH == "amd64" {
+		t.Log("this processor has no AVX2")
+		return
+	}
+	data := make([]byte, 64+md4Lanes*20000)
+	rand.NewChaCha8([32]byte{8}).Read(data)
+	lengths := []int{512, 1024, 2048, 2049, 3072, 4095, 4096, 4160, 20000}
+	for n := range 400 {
+		lengths = append(lengths, n)
+	}
+	for _, n := range lengths {
+		for at := range 64 {
+			if n > 150 && at%13 != n%13 {
+				continue
+			}
+			p := data[at : at+md4Lanes*n]
+			for k, got := range md4Eight(p, n) {
+				if want := md4Sum(p[k*n:][:n]); got != want {
+					t.Fatalf("the sum of block %d of %d bytes from %d on is %x, want %x", k, n, at, got, want)
+				}
+			}
+		}
+	}
+}
+
+// A signature is the same, and the one of the other processors, however the file is
+// cut into writes.
+func TestEightsOrNot(t *testing.T) {
+	data := make([]byte, 100_003)
+	rand.NewChaCha8([32]byte{9}).Read(data)
+	for _, p := range []Params{
+		{Magic: MagicMD4, BlockLen: 512, StrongLen: 16}, {Magic: MagicMD4, BlockLen: 777, StrongLen: 8},
+		{Magic: MagicRabinKarpMD4, BlockLen: 64, StrongLen: 16}, {Magic: MagicBLAKE2, BlockLen: 512, StrongLen: 32},
+	} {
+		sign := func(step int, eights bool) []byte {
+			var out bytes.Buffer
+			w := NewSignatureWriter(&out, p)
+			if w.eights && !p.md4() {
+				t.Errorf("%#x is summed by eight", p.Magic)
+			}
+			w.eights = w.eights && eights
+			for rest := data; len(rest) > 0; rest = rest[min(step, len(rest)):] {
+				if _, err := w.Write(rest[:min(step, len(rest))]); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := w.Close(); err != nil {
+				t.Fatal(err)
+			}
+			return out.Bytes()
+		}
+		want := sign(p.BlockLen, false) // block by block
+		for _, step := range []int{1000, 4096, 10_000, len(data)} {
+			for _, eights := range []bool{false, true} {
+				if !bytes.Equal(sign(step, eights), want) {
+					t.Errorf("%+v, written by %d, by eight %t: another signature", p, step, eights)
+				}
+			}
+		}
+	}
+}
+
 // The weak sum is what its definition says, for any length and for the largest bytes.
 func TestRollsum(t *testing.T) {
 	data := make([]byte, 70000)
@@ -63,5 +130,17 @@ func BenchmarkMD4(b *testing.B) {
 	b.SetBytes(int64(len(block)))
 	for b.Loop() {
 		md4Sum(block)
+	}
+}
+
+func BenchmarkMD4Eight(b *testing.B) {
+	if !hasEights() {
+		b.Skip("this processor has none")
+	}
+	const n = 4096
+	data := make([]byte, md4Lanes*n)
+	b.SetBytes(int64(len(data)))
+	for b.Loop() {
+		md4Eight(data, n)
 	}
 }

@@ -14,6 +14,7 @@ type SignatureWriter struct {
 	params Params
 	block  []byte // bytes of the unfinished block
 	out    []byte // signature bytes not yet written
+	eights bool   // blocks are summed by eight where there are as many
 	err    error
 }
 
@@ -23,7 +24,7 @@ const signatureChunk = 8 << 10
 // NewSignatureWriter returns a writer that writes to w the signature with parameters
 // p. If p is out of range every call fails.
 func NewSignatureWriter(w io.Writer, p Params) *SignatureWriter {
-	s := &SignatureWriter{w: w, params: p}
+	s := &SignatureWriter{w: w, params: p, eights: p.md4() && hasEights()}
 	if err := p.check(); err != nil {
 		s.err = fmt.Errorf("make signature: %w", err)
 		return s
@@ -49,23 +50,36 @@ func (s *SignatureWriter) Write(p []byte) (int, error) {
 			s.block = s.block[:0]
 		}
 	}
-	for s.params.pairs() && len(p)/2 >= s.params.BlockLen {
-		a, b := p[:s.params.BlockLen], p[s.params.BlockLen:2*s.params.BlockLen]
-		sums := md4Pair(a, b)
-		s.put(s.params.weak(a), sums[0][:])
-		s.put(s.params.weak(b), sums[1][:])
-		p = p[2*s.params.BlockLen:]
-	}
-	for len(p) >= s.params.BlockLen {
-		s.add(p[:s.params.BlockLen])
-		p = p[s.params.BlockLen:]
-	}
+	p = s.addMany(p)
 	// Grows by what is there: a block length may be far beyond the file's.
 	s.block = append(s.block, p...)
 	if s.err != nil {
 		return 0, s.err
 	}
 	return n, nil
+}
+
+// addMany writes the sums of the whole blocks at the beginning of p, and returns the
+// rest.
+func (s *SignatureWriter) addMany(p []byte) []byte {
+	n := s.params.BlockLen
+	for s.eights && len(p)/md4Lanes >= n {
+		for _, sum := range md4Eight(p, n) {
+			s.put(s.params.weak(p[:n]), sum[:])
+			p = p[n:]
+		}
+	}
+	for s.params.md4() && len(p)/2 >= n {
+		for _, sum := range md4Pair(p[:n], p[n:2*n]) {
+			s.put(s.params.weak(p[:n]), sum[:])
+			p = p[n:]
+		}
+	}
+	for len(p) >= n {
+		s.add(p[:n])
+		p = p[n:]
+	}
+	return p
 }
 
 // add writes the sums of one block.

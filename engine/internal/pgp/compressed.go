@@ -39,7 +39,7 @@ func openCompressed(in *bufio.Reader) (io.Reader, error) {
 	switch algorithm[0] {
 	case 0:
 		c.plain = body
-	case 1:
+	case compressZIP:
 		c.plain = deflate.NewReader(body)
 	case compressZLIB:
 		c.plain, err = deflate.NewZlibReader(body)

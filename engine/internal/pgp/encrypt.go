@@ -148,13 +148,11 @@ func (e *Encryptor) Encrypt(w io.Writer) (io.WriteCloser, error) {
 		return nil, err
 	}
 	compressed := newPacketWriter(protected, tagCompressed)
-	if _, err := compressed.Write([]byte{compressZLIB}); err != nil {
+	// ZLIB would add a checksum of every plain byte to the modification detection code.
+	if _, err := compressed.Write([]byte{compressZIP}); err != nil {
 		return nil, err
 	}
-	plain, err := e.pool.NewZlib(compressed)
-	if err != nil {
-		return nil, err
-	}
+	plain := e.pool.NewPlain(compressed)
 	m := &messageWriter{layers: []io.Closer{plain, compressed, protected}}
 	if err := e.openContent(m, plain); err != nil {
 		return nil, err

@@ -46,6 +46,7 @@ const (
 const (
 	cipherAES256 = 9
 	hashSHA256   = 8
+	compressZIP  = 1
 	compressZLIB = 2
 )
 

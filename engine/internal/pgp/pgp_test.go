@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	mrand "math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -82,6 +83,23 @@ func TestGPGReadsOurs(t *testing.T) {
 		if got, err := decrypt(message, pass); err != nil || !bytes.Equal(got, plain) {
 			t.Errorf("%d bytes: we return %d, %v", n, len(got), err)
 		}
+	}
+}
+
+// ZIP has no checksum beside the modification detection code. References go back
+// as far as deflate lets them, farther than the 8 KiB of old implementations.
+func TestCompressedAsZIP(t *testing.T) {
+	far := slices.Concat(sample(30_000), make([]byte, 1000), sample(30_000))
+	h, message := newHome(t), encrypt(t, newEncryptor(t), far)
+	if len(message) > len(far)/3 {
+		t.Errorf("%d bytes become %d: the second half isn't taken from the first", len(far), len(message))
+	}
+	list, _ := h.run(t, pass, message, "--list-packets")
+	if !bytes.Contains(list, []byte(":compressed packet: algo=1\n")) {
+		t.Errorf("gpg lists these packets:\n%s", list)
+	}
+	if got, _ := h.run(t, pass, message, "--decrypt"); !bytes.Equal(got, far) {
+		t.Errorf("gpg returns %d other bytes", len(got))
 	}
 }
 
