@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"iter"
 	"os"
 	"time"
 
@@ -133,6 +132,8 @@ func (r *Repository) backup(ctx context.Context, src Source, o BackupOptions) (r
 }
 
 func (r *Repository) tryBackup(ctx context.Context, src Source, o BackupOptions) (res BackupResult, resumed bool, err error) {
+	walk := startWalk(ctx, src, walkedEarly) // beside the plan, which waits for the target and for the key
+	defer func() { walk.stop() }()
 	p, err := r.plan(ctx, o)
 	if err != nil {
 		return BackupResult{}, false, err
@@ -141,9 +142,16 @@ func (r *Repository) tryBackup(ctx context.Context, src Source, o BackupOptions)
 		return BackupResult{}, false, err
 	}
 	resumed = len(p.volumes) > 0
+	again := func() {
+		walk.stop()
+		walk = startWalk(ctx, src, walkedAhead)
+	}
+	if len(p.base) == 0 || resumed {
+		again()
+	}
 	unreadable := map[string]error{}
 	for {
-		res, err := r.write(ctx, p, src, unreadable)
+		res, err := r.write(ctx, p, walk, unreadable)
 		var failed *readError
 		switch {
 		case errors.As(err, &failed):
@@ -161,6 +169,7 @@ func (r *Repository) tryBackup(ctx context.Context, src Source, o BackupOptions)
 		if err := r.rewind(ctx, p); err != nil {
 			return BackupResult{}, resumed, err
 		}
+		again()
 	}
 }
 
@@ -370,10 +379,10 @@ func (r *Repository) continueChain(ctx context.Context, p *plan, chain *Chain) e
 	return nil
 }
 
-// write reads the source and uploads one set. The stages run side by side: the
-// walk, the comparison that writes the tar streams, and the volumes, each of
+// write takes what is walked and uploads one set. The stages run side by side:
+// the walk, the comparison that writes the tar streams, and the volumes, each of
 // which compresses, encrypts and uploads itself.
-func (r *Repository) write(ctx context.Context, p *plan, src Source, unreadable map[string]error) (BackupResult, error) {
+func (r *Repository) write(ctx context.Context, p *plan, walk *walk, unreadable map[string]error) (BackupResult, error) {
 	g, gctx := errgroup.WithContext(ctx)
 	w, err := r.newSetWriter(p, g)
 	if err != nil {
@@ -389,15 +398,9 @@ func (r *Repository) write(ctx context.Context, p *plan, src Source, unreadable 
 		}
 	}()
 	defer w.index.cancel()
-	entries := make(chan []Entry, 4)
-	g.Go(bug.Guard(func() error {
-		if err := scan(gctx, src, entries); err != nil {
-			return err // entries stays open: what was not walked is not deleted
-		}
-		close(entries)
-		return nil
-	}))
-	g.Go(bug.Guard(func() error { return w.compare(gctx, entries, unreadable) }))
+	defer context.AfterFunc(gctx, walk.cancel)()
+	g.Go(bug.Guard(walk.wait))
+	g.Go(bug.Guard(func() error { return w.compare(gctx, walk.entries, unreadable) }))
 	if err := g.Wait(); err != nil {
 		return BackupResult{}, err
 	}
@@ -407,62 +410,4 @@ func (r *Repository) write(ctx context.Context, p *plan, src Source, unreadable 
 		return w.res, r.archive.clearNote()
 	}
 	return w.commit(ctx)
-}
-
-// walked yields what scan sends, until all is sent or ctx ends.
-func walked(ctx context.Context, entries <-chan []Entry) iter.Seq[Entry] {
-	return func(yield func(Entry) bool) {
-		for {
-			select {
-			case some, more := <-entries:
-				if !more {
-					return
-				}
-				for _, e := range some {
-					if ctx.Err() != nil || !yield(e) {
-						return
-					}
-				}
-			case <-ctx.Done():
-				return
-			}
-		}
-	}
-}
-
-// scanned is how many entries scan sends together: to hand over each by itself
-// would take longer than to find it.
-const scanned = 16
-
-// scan sends the source's entries and refuses a walk that is out of order: a
-// reader of the archive would lose what comes too late.
-func scan(ctx context.Context, src Source, entries chan<- []Entry) error {
-	last, first := "", true
-	var some []Entry
-	send := func() error {
-		select {
-		case entries <- some:
-			some = make([]Entry, 0, scanned)
-			return nil
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-	for e, err := range src.Walk(ctx) {
-		if err != nil {
-			return err
-		}
-		if e.Err == nil {
-			if !first && format.Compare(e.Path, last) <= 0 {
-				return fmt.Errorf("source yields %q after %q: not in index order", e.Path, last)
-			}
-			last, first = e.Path, false
-		}
-		if some = append(some, e); len(some) == scanned {
-			if err := send(); err != nil {
-				return err
-			}
-		}
-	}
-	return send()
 }

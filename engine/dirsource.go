@@ -9,10 +9,9 @@ import (
 	"iter"
 	"os"
 	"os/user"
-	"path"
 	"slices"
 	"strconv"
-	"syscall"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -61,7 +60,7 @@ func (s *DirSource) Close() error { return s.root.Close() }
 // Walk implements Source. It must not be called concurrently.
 func (s *DirSource) Walk(ctx context.Context) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
-		root, err := openDirectory(s.root)
+		root, err := openDirectory(s.root, new(atomic.Bool))
 		if err != nil {
 			yield(Entry{}, fmt.Errorf("read source %s: %w", s.root.Name(), err))
 			return
@@ -82,7 +81,7 @@ func (s *DirSource) walk(ctx context.Context, dir *directory, parent string, yie
 		// Says to the reader that everything below keeps its previous state.
 		return s.emit(Entry{Path: parent, Err: err}, yield)
 	}
-	names = slices.DeleteFunc(names, func(name string) bool { return s.skip(path.Join(parent, name)) })
+	names = slices.DeleteFunc(names, func(name string) bool { return s.skip(joined(parent, name)) })
 	slices.Sort(names)
 	n := lookFirst
 	for len(names) > 0 {
@@ -90,7 +89,7 @@ func (s *DirSource) walk(ctx context.Context, dir *directory, parent string, yie
 		n = min(2*n, lookMost)
 		looks, err := lookAll(dir, some)
 		for i := 0; i < len(some) && err == nil; i++ {
-			if err = ctx.Err(); err == nil && !s.visit(ctx, dir, path.Join(parent, some[i]), some[i], looks[i], yield) {
+			if err = ctx.Err(); err == nil && !s.visit(ctx, dir, joined(parent, some[i]), some[i], &looks[i], yield) {
 				return false
 			}
 			if looks[i].isDir() { // to walk it may have taken long: the others are looked at again
@@ -109,24 +108,58 @@ func (s *DirSource) walk(ctx context.Context, dir *directory, parent string, yie
 // aLook is what the system says of an object. Asking for it is most of the work
 // of a walk.
 type aLook struct {
-	info     fs.FileInfo
+	stat     unix.Stat_t
 	linkname string
-	err      error // of info and linkname
+	err      error // of stat and linkname
 	xattrs   map[string]string
 	xerr     error
 }
 
-func (l *aLook) isDir() bool { return l.err == nil && l.info.IsDir() }
+// found reports whether there is anything known of the object: its type is, even
+// where more could not be asked for.
+func (l *aLook) found() bool { return l.stat.Mode != 0 }
 
-func look(dir *directory, name string) (l aLook) {
-	l.info, l.err = dir.root.Lstat(name)
-	if l.err == nil && l.info.Mode()&fs.ModeSymlink != 0 {
-		l.linkname, l.err = dir.root.Readlink(name)
-	}
-	if l.err == nil {
-		l.xattrs, l.xerr = readXattrs(byName(dir.File, name))
-	}
+func (l *aLook) kind() uint32 { return l.stat.Mode & unix.S_IFMT }
+
+func (l *aLook) isDir() bool { return l.err == nil && l.kind() == unix.S_IFDIR }
+
+// look looks at the object name in dir, itself and no other: name has no slash, and
+// what is a symbolic link isn't followed.
+func look(dir *directory, name string) *aLook {
+	l := new(aLook)
+	l.at(dir, name)
 	return l
+}
+
+func (l *aLook) at(dir *directory, name string) {
+	if err := lstatAt(dir.fd, name, &l.stat); err != nil {
+		l.err = &fs.PathError{Op: "lstat", Path: name, Err: err}
+		return
+	}
+	if l.kind() == unix.S_IFLNK {
+		if l.linkname, l.err = dir.root.Readlink(name); l.err != nil {
+			return
+		}
+	}
+	l.xattrs, l.xerr = dir.xattrs(name)
+}
+
+// lstatAt is what os.Root.Lstat does for a name without a slash, in half of the time.
+func lstatAt(dir int, name string, st *unix.Stat_t) error {
+	for {
+		err := unix.Fstatat(dir, name, st, unix.AT_SYMLINK_NOFOLLOW)
+		if err != unix.EINTR {
+			return err
+		}
+	}
+}
+
+// joined is path.Join for a clean path and a name.
+func joined(parent, name string) string {
+	if parent == "" {
+		return name
+	}
+	return parent + "/" + name
 }
 
 // How many objects are looked at before the first of them is yielded: more after
@@ -142,7 +175,7 @@ func lookAll(dir *directory, names []string) ([]aLook, error) {
 	list := make([]aLook, len(names))
 	part := func(from, to int) {
 		for i := from; i < to; i++ {
-			list[i] = look(dir, names[i])
+			list[i].at(dir, names[i])
 		}
 	}
 	if len(names) < lookAlone {
@@ -157,15 +190,15 @@ func lookAll(dir *directory, names []string) ([]aLook, error) {
 }
 
 // visit yields the object name in dir and what is below it.
-func (s *DirSource) visit(ctx context.Context, dir *directory, p, name string, l aLook, yield func(Entry, error) bool) bool {
-	info, err := l.info, l.err
+func (s *DirSource) visit(ctx context.Context, dir *directory, p, name string, l *aLook, yield func(Entry, error) bool) bool {
+	err := l.err
 	if errors.Is(err, fs.ErrNotExist) {
 		return true
 	}
-	if err == nil && p != "" && s.excluded != nil && s.excluded(p, info.IsDir()) {
+	if err == nil && p != "" && s.excluded != nil && s.excluded(p, l.isDir()) {
 		return true
 	}
-	decision := s.decide(dir, p, name, info)
+	decision := s.decide(dir, p, name, l)
 	if decision == selection.Exclude {
 		return true
 	}
@@ -190,7 +223,7 @@ func (s *DirSource) visit(ctx context.Context, dir *directory, p, name string, l
 	}
 	if err == nil {
 		defer sub.Close()
-		err = sub.is(info)
+		err = sub.is(l)
 	}
 	if err != nil {
 		return s.emit(Entry{Path: p, Err: err}, yield)
@@ -202,15 +235,19 @@ func (s *DirSource) visit(ctx context.Context, dir *directory, p, name string, l
 type directory struct {
 	root *os.Root
 	*os.File
+	fd    int  // of File
 	owned bool // root is closed with the directory
+
+	// listless says of a whole walk that listXattrAt isn't to be had.
+	listless *atomic.Bool
 }
 
-func openDirectory(root *os.Root) (*directory, error) {
+func openDirectory(root *os.Root, listless *atomic.Bool) (*directory, error) {
 	f, err := root.Open(".")
 	if err != nil {
 		return nil, err
 	}
-	return &directory{root: root, File: f}, nil
+	return &directory{root: root, File: f, fd: int(f.Fd()), listless: listless}, nil
 }
 
 func (d *directory) open(name string) (*directory, error) {
@@ -218,7 +255,7 @@ func (d *directory) open(name string) (*directory, error) {
 	if err != nil {
 		return nil, err
 	}
-	sub, err := openDirectory(root)
+	sub, err := openDirectory(root, d.listless)
 	if err != nil {
 		root.Close()
 		return nil, err
@@ -229,9 +266,10 @@ func (d *directory) open(name string) (*directory, error) {
 
 // is makes sure that the directory is the one that was looked at, and not what a
 // symbolic link in its place leads to.
-func (d *directory) is(looked fs.FileInfo) error {
-	info, err := d.Stat()
-	if err == nil && !os.SameFile(info, looked) {
+func (d *directory) is(looked *aLook) error {
+	var st unix.Stat_t
+	err := unix.Fstat(d.fd, &st)
+	if err == nil && (st.Dev != looked.stat.Dev || st.Ino != looked.stat.Ino) {
 		err = errors.New("was replaced while it was read")
 	}
 	return err
@@ -247,14 +285,14 @@ func (d *directory) Close() error {
 
 // entry describes the object at p. It reports false for what a backup does not
 // hold.
-func (s *DirSource) entry(p string, l aLook) (Entry, bool) {
-	st := l.info.Sys().(*syscall.Stat_t)
+func (s *DirSource) entry(p string, l *aLook) (Entry, bool) {
+	st := &l.stat
 	e := Entry{
 		Path: p, Mode: st.Mode & 0o7777, UID: int(st.Uid), GID: int(st.Gid),
 		User: s.owner.user(st.Uid), Group: s.owner.group(st.Gid),
 		ModTime: time.Unix(st.Mtim.Unix()),
 	}
-	switch st.Mode & unix.S_IFMT {
+	switch l.kind() {
 	case unix.S_IFREG:
 		e.Type, e.Size = TypeFile, st.Size
 		if st.Nlink > 1 {

@@ -3,7 +3,6 @@ package engine
 import (
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path"
 	"syscall"
@@ -56,26 +55,25 @@ func compileRules(path string, rules []Rule, now time.Time) (*selection.Selectio
 	})
 }
 
-// decide says what becomes of the object name in dir. Of one that could not be
-// looked at, info is nil: it is left out only if that holds whatever it is.
-func (s *DirSource) decide(dir *directory, p, name string, info fs.FileInfo) selection.Decision {
+// decide says what becomes of the object name in dir. One that could not be
+// looked at is left out only if that holds whatever it is.
+func (s *DirSource) decide(dir *directory, p, name string, l *aLook) selection.Decision {
 	if s.chosen == nil {
 		return selection.Include
 	}
-	if info == nil {
+	if !l.found() {
 		asDir := s.chosen.Decide(selection.Object{Path: p, Dir: true, Has: func(string) bool { return false }})
 		if asDir == selection.Exclude && s.chosen.Decide(selection.Object{Path: p}) != selection.Exclude {
 			return selection.Include
 		}
 		return asDir
 	}
-	st := info.Sys().(*syscall.Stat_t)
-	kind := st.Mode & unix.S_IFMT
+	kind := l.kind()
 	return s.chosen.Decide(selection.Object{
-		Path: p, ModTime: info.ModTime(),
+		Path: p, ModTime: time.Unix(l.stat.Mtim.Unix()),
 		Dir: kind == unix.S_IFDIR, Regular: kind == unix.S_IFREG,
 		Device:  kind == unix.S_IFCHR || kind == unix.S_IFBLK,
-		Foreign: st.Dev != s.device,
+		Foreign: l.stat.Dev != s.device,
 		Has: func(entry string) bool {
 			_, err := dir.root.Lstat(path.Join(name, entry))
 			return err == nil

@@ -6,6 +6,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -14,6 +15,37 @@ import (
 // attributes of what must not be followed have no call that takes a descriptor.
 func byName(dir *os.File, name string) string {
 	return "/proc/self/fd/" + strconv.Itoa(int(dir.Fd())) + "/" + name
+}
+
+// xattrs returns the extended attributes of the object name. Most have none, and
+// one call of newer kernels (6.13) tells that in a third of the time of a path
+// through /proc.
+func (d *directory) xattrs(name string) (map[string]string, error) {
+	if !d.listless.Load() {
+		n, err := listXattrAt(d.fd, name)
+		if err == nil && n == 0 || errors.Is(err, unix.ENOTSUP) {
+			return nil, nil
+		}
+		// A container's rules may forbid a call that they don't know.
+		if errors.Is(err, unix.ENOSYS) || errors.Is(err, unix.EPERM) {
+			d.listless.Store(true)
+		}
+	}
+	return readXattrs(byName(d.File, name))
+}
+
+// listXattrAt returns the length of the list of an object's extended attributes. It
+// follows no symbolic link.
+func listXattrAt(dir int, name string) (int, error) {
+	p, err := unix.BytePtrFromString(name)
+	if err != nil {
+		return 0, err
+	}
+	n, _, errno := unix.Syscall6(unix.SYS_LISTXATTRAT, uintptr(dir), uintptr(unsafe.Pointer(p)), unix.AT_SYMLINK_NOFOLLOW, 0, 0, 0)
+	if errno != 0 {
+		return 0, errno
+	}
+	return int(n), nil
 }
 
 // readXattrs returns the extended attributes of an object, access control

@@ -40,6 +40,8 @@ type invocation struct {
 	global globalFlags
 	flags  commandFlags
 	args   []string // what is left after the flags
+
+	noRecipes bool // the command looks at no services
 }
 
 // globalFlags hold the flags that every command takes. Empty means not given:

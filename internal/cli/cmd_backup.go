@@ -32,6 +32,7 @@ deleted, source_bytes, uploaded_bytes, unreadable}.
 }
 
 func runBackup(ctx context.Context, inv *invocation) error {
+	inv.noRecipes = true // to read them takes longer than to plan a backup
 	d, err := inv.daemonWithKey(ctx, talkative)
 	if err != nil {
 		return err

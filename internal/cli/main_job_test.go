@@ -206,3 +206,17 @@ func TestHelpStandsAlone(t *testing.T) {
 		t.Errorf("%v: %s", err, buf.String())
 	}
 }
+
+// TestBackupNeedsNoRecipes: what is wrong with one stops the dumps, and not what
+// needs none of them.
+func TestBackupNeedsNoRecipes(t *testing.T) {
+	b := newBench(t, local, "PASSPHRASE=open sesame")
+	if err := os.Mkdir(filepath.Join(b.root, "index"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	b.write("index/bad.yml", "shop: [no rule]\n")
+	if _, errs, code := b.run("discover"); code != 2 || !strings.Contains(errs, "bad.yml") {
+		t.Errorf("discover with a faulty recipe: exit status %d\n%s", code, errs)
+	}
+	b.good("backup")
+}

@@ -124,6 +124,7 @@ func (inv *invocation) daemon(usual slog.Level) (*daemon.Daemon, error) {
 	for _, note := range o.Config.Notes {
 		o.Log.Info("setting without effect", "note", note)
 	}
+	o.NoRecipes = inv.noRecipes
 	return daemon.New(o)
 }
 

@@ -31,7 +31,9 @@ type Options struct {
 	Now     func() time.Time // in the time zone of the schedule
 	Rand    io.Reader
 	Recipes string // directory of the user's recipes, which need not exist
-	KeyDir  string // directory of OpenPGP keys, which need not exist; those of SSH are in .ssh beside it
+	// NoRecipes leaves them out, for a command that looks at no services.
+	NoRecipes bool
+	KeyDir    string // directory of OpenPGP keys, which need not exist; those of SSH are in .ssh beside it
 
 	wrap   func(*storage.Store) *storage.Store // lets tests put faults before a target
 	pauses []time.Duration                     // lets tests not wait between tries to notify
@@ -58,9 +60,12 @@ type Daemon struct {
 // New compiles the recipes and makes ready; it connects to nothing. A fault in
 // a recipe is a ConfigError; there may be several, joined.
 func New(o Options) (*Daemon, error) {
-	catalog, err := loadCatalog(o.Recipes)
-	if err != nil {
-		return nil, err
+	catalog := new(dumpers.Catalog)
+	if !o.NoRecipes {
+		var err error
+		if catalog, err = loadCatalog(o.Recipes); err != nil {
+			return nil, err
+		}
 	}
 	scope, err := discovery.ParseScope(o.Config.Scope)
 	if err != nil {
