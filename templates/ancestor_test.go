@@ -51,6 +51,11 @@ func TestAncestorRecipes(t *testing.T) {
 // rendered shows what would be run for a service.
 func rendered(t *testing.T, catalog *dumpers.Catalog, image, environment string) string {
 	t.Helper()
+	return renderedAt(t, catalog, "127.0.0.1", image, environment)
+}
+
+func renderedAt(t *testing.T, catalog *dumpers.Catalog, ip, image, environment string) string {
+	t.Helper()
 	env := map[string]string{}
 	for _, e := range strings.Fields(environment) {
 		name, value, _ := strings.Cut(e, "=")
@@ -61,7 +66,7 @@ func rendered(t *testing.T, catalog *dumpers.Catalog, image, environment string)
 	if match.Recipe == nil {
 		t.Fatalf("no recipe for %s: %s", image, match.Reason)
 	}
-	spec, err := match.Recipe.Render(service, dumpers.Vars{IP: "127.0.0.1", TargetDir: "/purser", Rand: rand.Reader})
+	spec, err := match.Recipe.Render(service, dumpers.Vars{IP: ip, TargetDir: "/purser", Rand: rand.Reader})
 	if err != nil {
 		t.Fatal(err)
 	}

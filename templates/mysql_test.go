@@ -14,12 +14,14 @@ import (
 // mysql stands in for MySQL's own programs, which take other options than
 // MariaDB's. They know the password, and say what they were told.
 var mysql = map[string]string{
-	"mysqladmin": "exit 0\n",
-	"word":       "cat <<'END'\n" + word + "\nEND\n",
+	"mysqladmin": `case "$*" in *"--loose-ssl-mode=DISABLED "*" status") [ ! -e /demands ] ;; esac
+`,
+	"word": "cat <<'END'\n" + word + "\nEND\n",
 	"mysqldump": `case $1 in --version) echo "mysqldump  Ver 8.0.36 for Linux on x86_64 (MySQL Community Server - GPL)"; exit ;; esac
 for a; do case $a in --result-file=*) out=${a#--result-file=} ;; esac; done
 [ "$MYSQL_PWD" = "$(word)" ] || { echo "mysqldump: Got error: 1045: Access denied for user 'root'@'localhost' (using password: YES) when trying to connect" >&2; exit 2; }
 printf '%s\n' "-- MySQL dump 10.13  Distrib 8.0.36, for Linux (x86_64)" "-- Server version	8.0.36" "-- $*" 'USE ` + "`mysql`;' '-- Table structure for table `user`' 'USE `shop`;' '-- Table structure for table `goods`" + `' >"$out"
+case "$*" in *--loose-ssl-mode=DISABLED*) [ ! -e /demands ] || { echo "mysqldump: Got error: 3159: Connections using insecure transport are prohibited" >&2; exit 2; } ;; esac
 [ ! -e /fails ] || { echo "mysqldump: Error 2013: Lost connection to MySQL server during query when dumping table goods at row: 7" >&2; exit 3; }
 echo "-- Dump completed" >>"$out"
 `,
@@ -50,7 +52,7 @@ func TestMySQLStandIn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := "-- --no-defaults --host=127.0.0.1 --port=3306 --user=root --protocol=tcp --default-character-set=utf8mb4 --loose-get-server-public-key --max-allowed-packet=1G " +
+	want := "-- --no-defaults --host=127.0.0.1 --port=3306 --user=root --protocol=tcp --default-character-set=utf8mb4 --loose-get-server-public-key --loose-ssl-mode=DISABLED --max-allowed-packet=1G " +
 		"--loose-set-gtid-purged=OFF --single-transaction --quick --routines --events --triggers --hex-blob --skip-dump-date --flush-privileges " +
 		"--result-file=/purser/all-databases.sql --all-databases"
 	if diff := cmp.Diff(want, strings.Split(string(dump), "\n")[2]); diff != "" {
@@ -68,6 +70,9 @@ func TestMySQLStandIn(t *testing.T) {
 	} {
 		_, err = b.load(t, report, server(c.file, with(mysql, c.file)), false)
 		wantError(t, err, c.hint, c.text)
+	}
+	if _, err = b.dump(t, server("demands", with(mysql, "demands"))); err != nil {
+		t.Errorf("of a server that demands TLS: %v", err)
 	}
 	_, err = b.dump(t, server("fails", with(mysql, "fails")))
 	wantError(t, err, "", "exit status 3: mysqldump: Error 2013")
