@@ -26,9 +26,11 @@ type Target struct {
 	// uploads too. nil if the test can't.
 	Names func(t *testing.T) []string
 	// MixedReads says that the server itself may give parts of two versions to
-	// who reads an object while it is overwritten, or fail where two overwrite it at
-	// once. Then the first is not checked, and a put is tried again.
+	// who reads an object while it is overwritten. Then that is not checked.
 	MixedReads bool
+	// OneWriter says that the server itself fails where two clients overwrite an
+	// object at once. Then only one does.
+	OneWriter bool
 	// Blind says that the server itself can't list while an object is being put.
 	// Then that is not checked.
 	Blind bool

@@ -48,17 +48,17 @@ func TestContract(t *testing.T) {
 }
 
 // contract runs the suite in folders below that of l, which lie below top here.
-func contract(t *testing.T, l sftp.Location, o sftp.Options, top string, mixedReads bool) {
+func contract(t *testing.T, l sftp.Location, o sftp.Options, top string, rclone bool) {
 	var count atomic.Int32
 	drivertest.RunTarget(t, func(t *testing.T) drivertest.Target {
 		l := l
 		l.Dir = filepath.Join(l.Dir, fmt.Sprint(count.Add(1)), "deep")
 		dir := filepath.Join(top, l.Dir)
 		return drivertest.Target{
-			MixedReads: mixedReads,
-			Open:       func(t *testing.T) driver.Backend { return open(t, l, o) },
-			Plant:      func(t *testing.T, name string, data []byte) { drivertest.Plant(t, filepath.Join(dir, name), data) },
-			Names:      func(t *testing.T) []string { return drivertest.Names(t, dir) },
+			MixedReads: rclone, OneWriter: rclone, // it removes an object before it renames the new one
+			Open:  func(t *testing.T) driver.Backend { return open(t, l, o) },
+			Plant: func(t *testing.T, name string, data []byte) { drivertest.Plant(t, filepath.Join(dir, name), data) },
+			Names: func(t *testing.T) []string { return drivertest.Names(t, dir) },
 		}
 	})
 }
