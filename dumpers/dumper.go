@@ -165,7 +165,7 @@ func (d *Dumper) attempt(ctx context.Context, s discovery.Service, r *Recipe) (f
 	if err := stage.swap(); err != nil {
 		return 0, 0, d.diskError(s, "swap", err)
 	}
-	if err := stage.keep(); err != nil {
+	if err := d.keep(stage); err != nil {
 		d.options.Warn("the replaced dump can't be kept for the next backup, which takes more", "service", s.ID(), "error", err)
 	}
 	return files, bytes, nil

@@ -30,8 +30,8 @@ func (d *Dumper) reserve(s discovery.Service) (release func(), err error) {
 	others := max(0, d.room.expected-treeSize(d.tree.root.FS(), d.tree.staging))
 	left, known := free(d.tree.path)
 	if known && last > 0 && last+others > left {
-		if err := DropPrevious(d.tree.path); err != nil {
-			return nil, d.diskError(s, "look for room", err)
+		if err := DropPrevious(d.tree.path); err != nil { // another purser may be at it
+			d.options.Warn("the replaced dumps can't be removed", "error", err)
 		}
 		left, known = free(d.tree.path)
 	}

@@ -27,7 +27,18 @@ func DropPrevious(source string) error {
 	if err != nil {
 		return err
 	}
+	// A file system that is read-only refuses also to remove what isn't there.
+	if _, err := root.Lstat(previousDir); errors.Is(err, fs.ErrNotExist) {
+		return root.Close()
+	}
 	return errors.Join(root.RemoveAll(previousDir), root.Close())
+}
+
+// keep keeps the dump that was replaced, but not while others are making room.
+func (d *Dumper) keep(st *stage) error {
+	d.room.mu.Lock()
+	defer d.room.mu.Unlock()
+	return st.keep()
 }
 
 // keep moves the dump that was replaced to where the next backup finds it, if

@@ -95,3 +95,25 @@ func TestPreviousNeedsRoom(t *testing.T) {
 	}
 	release()
 }
+
+// Where nothing is kept there is nothing to remove, on a read-only source too.
+func TestDropPreviousReadOnly(t *testing.T) {
+	source := t.TempDir()
+	if err := syscall.Mount("purser-test", source, "tmpfs", 0, "size=1m"); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := syscall.Unmount(source, syscall.MNT_DETACH); err != nil {
+			t.Error(err)
+		}
+	}()
+	if err := os.Mkdir(filepath.Join(source, stagingDir), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Mount("purser-test", source, "tmpfs", syscall.MS_REMOUNT|syscall.MS_RDONLY, ""); err != nil {
+		t.Fatal(err)
+	}
+	if err := DropPrevious(source); err != nil {
+		t.Error(err)
+	}
+}

@@ -43,12 +43,7 @@ type after func(context.Context, place, *engine.Repository) error
 // backup stores the source path as a new set, or with profiles as one of each
 // that is due.
 func (r *run) backup(ctx context.Context, full bool, then after) error {
-	r.stored = false
-	defer func() {
-		if r.stored {
-			r.closing("the replaced dumps", func() error { return dumpers.DropPrevious(r.cfg.SourcePath) })
-		}
-	}()
+	defer r.dropPrevious()
 	if len(r.cfg.Profiles) > 0 {
 		err := r.backupProfiles(ctx, r.dueProfiles(), full, then)
 		if err == nil && then != nil && len(r.missing) == 0 {
@@ -57,6 +52,15 @@ func (r *run) backup(ctx context.Context, full bool, then after) error {
 		return err
 	}
 	return r.backupTo(ctx, place{opt: r.opt}, full, then)
+}
+
+// dropPrevious removes the replaced dumps once the ones that are there now are
+// stored, unless a backup is to be gone on with that has begun with them.
+func (r *run) dropPrevious() {
+	if r.stored && !r.jobs.Backup {
+		r.closing("the replaced dumps", func() error { return dumpers.DropPrevious(r.cfg.SourcePath) })
+	}
+	r.stored = false
 }
 
 // backupTo stores the source path as a new set at one place.
@@ -157,7 +161,7 @@ func (r *run) cut(res engine.BackupResult) error {
 	r.log.Warn("backup ended early: the time is up", "took", r.took(r.journal.Since))
 	what := "the end of the backup"
 	if !r.jobs.Backup {
-		r.record.Backup = newBackup(res, r.now())
+		r.record.Backup, r.stored = newBackup(res, r.now()), true
 		what = "the backup of what has changed since the last run"
 	}
 	r.overdue(what, "the next run goes on with it")

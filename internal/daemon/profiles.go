@@ -256,6 +256,7 @@ func (h *history) sumKept(profiles []config.Profile) *api.Kept {
 func (r *run) finishProfile(ctx context.Context, full bool, then after) error {
 	p, _ := r.cfg.Find(r.jobs.Profiles[0]) // fit has seen to it
 	rest := slices.Clone(r.jobs.Profiles[1:])
+	defer r.dropPrevious()
 	err := r.backupProfiles(ctx, []config.Profile{p}, full, then)
 	switch {
 	case err == nil || ctx.Err() != nil || errors.Is(err, errTimeUp):

@@ -13,13 +13,13 @@ import (
 //
 // If old is not nil, it is what is left of the file that sig describes, and the delta
 // holds changed bytes instead of changed blocks. What sig doesn't confirm of it, and
-// what can't be read, is not used.
+// what can't be read, is not used. It takes two blocks and 384 KiB more.
 func NewDelta(sig *Signature, old io.ReaderAt, newFile io.Reader) io.Reader {
 	d := &delta{sig: sig, in: newFile, blockLen: sig.params.BlockLen, readSize: minRead, next: -1}
 	if sig.blocks == 0 {
 		d.blockLen = 1 // nothing can match: don't wait for a whole block
-	} else if old != nil {
-		d.refiner = &refiner{old: old}
+	} else if old != nil && d.blockLen <= refineBlock {
+		d.refiner = &refiner{old: old, budget: 2 * (refineMost + 2*refineBlock)}
 	}
 	d.power = rabinKarpPower(d.blockLen)
 	d.out = binary.BigEndian.AppendUint32(d.out, deltaMagic)
@@ -156,6 +156,7 @@ func (d *delta) match(block, n int) {
 	from := int64(block) * int64(d.blockLen)
 	if d.refiner != nil {
 		d.refiner.vain = 0
+		d.refiner.budget += refineBudget * int64(n)
 	}
 	d.flushLiteral(from)
 	d.appendCopy(from, int64(n))
@@ -186,6 +187,9 @@ func (d *delta) flushLiteral(to int64) {
 func (d *delta) write(p []byte, to int64) {
 	if len(p) == 0 {
 		return
+	}
+	if d.refiner != nil {
+		d.refiner.budget += refineBudget * int64(len(p))
 	}
 	switch r := d.refiner; {
 	case r == nil || r.vain == refineVain || r.copies >= refineCopies:

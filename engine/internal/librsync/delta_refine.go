@@ -19,6 +19,9 @@ type refiner struct {
 	vain int
 	// copies counts those that it has made. A restore plans all parts of a file.
 	copies int
+	// budget is how much of the old file may still be read: it grows with the new
+	// one, so that short literals between copies from afar take no time without end.
+	budget int64
 }
 
 const (
@@ -33,6 +36,10 @@ const (
 	// refineCopies bounds the copies of one delta: what has changed beyond is left
 	// in blocks, so that a plan takes in at least one delta, and mostly several.
 	refineCopies = 1 << 18
+	// refineBlock is the greatest block length that is taken: a signature that was
+	// tampered with must not take memory without end.
+	refineBlock  = 1 << 20
+	refineBudget = 16 // bytes of the old file for one of the new
 )
 
 // region reads what the old file has from position from to position to and the
@@ -42,9 +49,10 @@ func (r *refiner) region(sig *Signature, from, to int64) (region []byte, start i
 	first := from / blockLen
 	start = first * blockLen
 	size := (to - start + blockLen - 1) / blockLen * blockLen
-	if size <= 0 || size > refineMost+2*blockLen {
+	if size <= 0 || size > refineMost+2*blockLen || size > r.budget {
 		return nil, start
 	}
+	r.budget -= size
 	if int64(cap(r.buf)) < size {
 		r.buf = make([]byte, size)
 	}
@@ -114,7 +122,7 @@ func (r *refiner) search(d *delta, p, region []byte, start int64, at int) (found
 			back := commonSuffix(p[literal:i], region[:j])
 			n := back + refineWord + commonPrefix(p[i+refineWord:], region[j+refineWord:])
 			if n < refineCopy {
-				i++
+				i += n - back - refineWord + 1 // what is longer goes on behind
 				continue
 			}
 			d.appendLiteral(p[literal : i-back])

@@ -114,3 +114,46 @@ func TestWrongOldFile(t *testing.T) {
 type brokenAt struct{}
 
 func (brokenAt) ReadAt([]byte, int64) (int, error) { return 0, errors.New("broken") }
+
+// countingAt counts what is read of it.
+type countingAt struct {
+	io.ReaderAt
+	n int64
+}
+
+func (c *countingAt) ReadAt(p []byte, at int64) (int, error) {
+	n, err := c.ReaderAt.ReadAt(p, at)
+	c.n += int64(n)
+	return n, err
+}
+
+// Single new bytes between blocks from afar don't make the old file be read over and
+// over.
+func TestOldFileReadInProportion(t *testing.T) {
+	const blockLen, far = 512, 250 * 512
+	old := random(8, far+blockLen)
+	var data []byte
+	for i := range 4000 {
+		data = append(append(data, old[i%2*far:][:blockLen]...), byte(i))
+	}
+	sig := readSignature(t, signature(t, params(librsync.MagicMD4, blockLen, 16), old))
+	at := &countingAt{ReaderAt: bytes.NewReader(old)}
+	refined := deltaOf(t, sig, at, data)
+	if got, err := patch(old, refined); err != nil || !bytes.Equal(got, data) {
+		t.Fatalf("patched to something else: %v", err)
+	}
+	if at.n == 0 || at.n > 20*int64(len(data)) {
+		t.Errorf("%d bytes of the old file were read for %d", at.n, len(data))
+	}
+}
+
+// A signature that tells of blocks beyond all measure makes no buffer for one.
+func TestRefinedBlockLength(t *testing.T) {
+	sig := signature(t, params(librsync.MagicMD4, 2048, 16), random(1, 2000))
+	copy(sig[4:], []byte{0x7f, 0xff, 0xff, 0xff})
+	at := &countingAt{ReaderAt: bytes.NewReader(random(1, 2000))}
+	deltaOf(t, readSignature(t, sig), at, random(2, 5000))
+	if at.n > 0 {
+		t.Errorf("%d bytes of the old file were read", at.n)
+	}
+}
