@@ -37,9 +37,12 @@ type Options struct {
 	Timeout     time.Duration // deadline of one dump; 0: DefaultTimeout
 	IdleTimeout time.Duration // longest time without progress; 0: DefaultIdleTimeout
 	Grace       time.Duration // how long after its start a service may still not answer; 0: DefaultGrace
-	Now         func() time.Time
-	Rand        io.Reader
-	Warn        func(msg string, args ...any) // in the manner of slog; may be nil
+	// KeepReplaced keeps the dump that a new one replaces in [Previous], for a
+	// backup that will be stored and then removes it.
+	KeepReplaced bool
+	Now          func() time.Time
+	Rand         io.Reader
+	Warn         func(msg string, args ...any) // in the manner of slog; may be nil
 }
 
 // Dumper makes dumps. It is safe for concurrent use, but two dumps of one
@@ -114,7 +117,7 @@ func (d *Dumper) Dump(ctx context.Context, s discovery.Service, r *Recipe) (Repo
 		if err == nil {
 			return report, nil
 		}
-		if d.starting(ctx, s, err) {
+		if d.starting(ctx, s, err) || ctx.Err() == nil && d.makeRoom(s, err) {
 			continue
 		}
 		if !errors.Is(err, errRestarted) || report.Attempts > 1 || ctx.Err() != nil {

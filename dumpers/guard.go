@@ -18,6 +18,7 @@ import (
 type room struct {
 	mu       sync.Mutex
 	expected int64
+	short    bool // a dump found too little: none is kept any more
 }
 
 // reserve refuses a dump for which there is no room: as much as the last one

@@ -6,6 +6,10 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"strings"
+	"syscall"
+
+	"github.com/purser-backup/purser/discovery"
 )
 
 // previousDir holds replaced dumps under their paths in the source. No instance's
@@ -38,7 +42,25 @@ func DropPrevious(source string) error {
 func (d *Dumper) keep(st *stage) error {
 	d.room.mu.Lock()
 	defer d.room.mu.Unlock()
+	if !d.options.KeepReplaced || d.room.short {
+		return nil
+	}
 	return st.keep()
+}
+
+// makeRoom removes the replaced dumps if a dump has failed for want of room beside
+// them, and reports whether it is to be tried again.
+func (d *Dumper) makeRoom(s discovery.Service, failure error) bool {
+	full := errors.Is(failure, syscall.ENOSPC) || errors.Is(failure, syscall.EDQUOT) || strings.Contains(failure.Error(), "No space left on device")
+	d.room.mu.Lock()
+	defer d.room.mu.Unlock()
+	if !full || !d.tree.exists(previousDir) {
+		return false
+	}
+	d.room.short = true
+	err := DropPrevious(d.tree.path)
+	d.options.Warn("no room for a dump beside replaced ones; these are removed", "service", s.ID(), "error", err)
+	return err == nil
 }
 
 // keep moves the dump that was replaced to where the next backup finds it, if

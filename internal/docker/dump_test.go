@@ -45,7 +45,7 @@ func newBenchAt(t *testing.T, source, instance string, recipes ...string) *bench
 		t.Fatal(err)
 	}
 	b.runtime = b.client.Runtime(docker.RuntimeOptions{Instance: b.instance, Place: place})
-	b.dumper, err = dumpers.Open(dumpers.Options{Source: b.source, Instance: b.instance, Runtime: b.runtime})
+	b.dumper, err = dumpers.Open(dumpers.Options{Source: b.source, Instance: b.instance, Runtime: b.runtime, KeepReplaced: true})
 	if err != nil {
 		t.Fatal(err)
 	}

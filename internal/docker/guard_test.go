@@ -10,6 +10,36 @@ import (
 	"github.com/purser-backup/purser/internal/docker/dockertest"
 )
 
+// A replaced dump that is kept for the next backup gives way to a dump that turns
+// out to need its room.
+func TestReplacedDumpGivesWay(t *testing.T) {
+	t.Parallel()
+	source := t.TempDir()
+	if err := syscall.Mount("purser-test", source, "tmpfs", 0, "size=9m"); err != nil {
+		t.Fatalf("mount a small file system: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := syscall.Unmount(source, syscall.MNT_DETACH); err != nil {
+			t.Error(err)
+		}
+	})
+	b := newBenchAt(t, source, "way-"+filepath.Base(filepath.Dir(source)),
+		"two", "commands: ['dd if=/dev/urandom of={{ target_dir }}/f bs=1M count=2']", "six", "commands: ['dd if=/dev/urandom of={{ target_dir }}/f bs=1M count=6']")
+	two, six := b.idle(t, "two"), b.idle(t, "six")
+	for range 2 {
+		if _, err := b.dump(t.Context(), t, two); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if kept, err := filepath.Glob(dumpers.Previous(source) + "/dump/*/*/f"); err != nil || len(kept) != 1 {
+		t.Fatalf("kept: %v, %v", kept, err)
+	}
+	report, err := b.dump(t.Context(), t, six)
+	if err != nil || report.Bytes != 6<<20 || report.Attempts != 2 {
+		t.Errorf("%+v, %v", report, err)
+	}
+}
+
 // A dump for which there is no room is not begun, and the last one stays.
 func TestNoRoomForTheDump(t *testing.T) {
 	t.Parallel()
