@@ -388,7 +388,12 @@ func (r *Repository) write(ctx context.Context, p *plan, src Source, unreadable 
 		close(entries)
 		return nil
 	}))
-	g.Go(bug.Guard(func() error { return w.compare(gctx, entries, unreadable) }))
+	ready := entries
+	if len(p.base) == 0 && w.from == nil { // else most files aren't opened at all
+		ready = make(chan []Entry, 2)
+		g.Go(bug.Guard(func() error { return openAhead(gctx, entries, ready) }))
+	}
+	g.Go(bug.Guard(func() error { return w.compare(gctx, ready, unreadable) }))
 	if err := g.Wait(); err != nil {
 		return BackupResult{}, err
 	}
