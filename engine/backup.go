@@ -374,6 +374,7 @@ func (r *Repository) write(ctx context.Context, p *plan, src Source, unreadable 
 		return BackupResult{}, err
 	}
 	defer w.sigs.file.Close()
+	defer w.packed.drop()
 	defer func() {
 		if err := w.lease.release(ctx); err != nil && ctx.Err() == nil {
 			r.opt.Warn("the lease on the target is left to run out", "error", err)
