@@ -389,6 +389,7 @@ func (r *Repository) write(ctx context.Context, p *plan, walk *walk, unreadable 
 		return BackupResult{}, err
 	}
 	defer w.sigs.file.Close()
+	defer w.packed.drop()
 	if w.previous = r.openPrevious(p.previous); w.previous != nil {
 		defer w.previous.Close()
 	}
@@ -400,7 +401,12 @@ func (r *Repository) write(ctx context.Context, p *plan, walk *walk, unreadable 
 	defer w.index.cancel()
 	defer context.AfterFunc(gctx, walk.cancel)()
 	g.Go(bug.Guard(walk.wait))
-	g.Go(bug.Guard(func() error { return w.compare(gctx, walk.entries, unreadable) }))
+	ready := walk.entries
+	if len(p.base) == 0 && w.from == nil { // else most files aren't opened at all
+		ready = make(chan []Entry, 2)
+		g.Go(bug.Guard(func() error { return openAhead(gctx, walk.entries, ready) }))
+	}
+	g.Go(bug.Guard(func() error { return w.compare(gctx, ready, unreadable) }))
 	if err := g.Wait(); err != nil {
 		return BackupResult{}, err
 	}

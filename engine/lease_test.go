@@ -75,11 +75,11 @@ func TestLeaseOfCancelledRun(t *testing.T) {
 	check(t, err)
 	defer dir.Close()
 	src := brokenSource{dir, func(e *engine.Entry) {
-		if e.Path == "dir/small" {
+		if e.Path == "big" {
 			open := e.Open
-			e.Open = func() (io.ReadCloser, error) { // after several volumes of "big"
-				cancel()
-				return open()
+			e.Open = func() (io.ReadCloser, error) {
+				f, err := open()
+				return &endFile{f, cancel}, err // after several volumes
 			}
 		}
 	}}
@@ -99,4 +99,18 @@ func TestLeaseOfCancelledRun(t *testing.T) {
 	}
 	s.backup(f.dir)
 	sameTree(t, "restored", snapshot(t, f.dir, exact), snapshot(t, s.restore(at(99)), exact))
+}
+
+// An endFile tells when it has been read to its end.
+type endFile struct {
+	io.ReadCloser
+	atEnd func()
+}
+
+func (f *endFile) Read(p []byte) (int, error) {
+	n, err := f.ReadCloser.Read(p)
+	if err == io.EOF {
+		f.atEnd()
+	}
+	return n, err
 }

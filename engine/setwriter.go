@@ -39,8 +39,9 @@ type setWriter struct {
 	done    *string   // last object that is complete
 	partial partial
 	sigs    *sigWriter
-	index   *indexWriter // nil where the set is resumed: the walk doesn't see all of it
-	indexed bool         // the previous state came from an index
+	packed  packedSignatures // once sigs is complete, if there is a set
+	index   *indexWriter     // nil where the set is resumed: the walk doesn't see all of it
+	indexed bool             // the previous state came from an index
 	changes []format.Change
 
 	lease    *lease     // from the first volume on
@@ -164,7 +165,7 @@ func (w *setWriter) confirm(v volumeRecord) error {
 	return w.repo.archive.writeNote(&w.progress, w.plan.set)
 }
 
-// finish ends the last volume and the signatures.
+// finish ends the last volume and the signatures, and has these encoded.
 func (w *setWriter) finish(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -174,7 +175,13 @@ func (w *setWriter) finish(ctx context.Context) error {
 			return err
 		}
 	}
-	return w.sigs.close()
+	if err := w.sigs.close(); err != nil {
+		return err
+	}
+	if w.count > 0 {
+		w.packSignatures(ctx)
+	}
+	return nil
 }
 
 // commit makes the set exist: the signatures go up, then the manifest, last.
@@ -192,8 +199,8 @@ func (w *setWriter) commit(ctx context.Context) (BackupResult, error) {
 		return BackupResult{}, err
 	}
 	m := w.manifest()
-	if err := w.keepSignatures(ctx); err != nil {
-		return BackupResult{}, err
+	if err := w.packed.copy.Commit(); err != nil {
+		return BackupResult{}, fmt.Errorf("keep %s: %w", localName(w.name(format.KindSignatures)), err)
 	}
 	name := w.name(format.KindManifest)
 	if err := atomicfile.WriteFile(w.repo.archive.path(name), m, 0o600); err != nil {

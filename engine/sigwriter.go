@@ -10,6 +10,7 @@ import (
 
 	"github.com/purser-backup/purser/engine/internal/format"
 	"github.com/purser-backup/purser/internal/atomicfile"
+	"github.com/purser-backup/purser/internal/bug"
 )
 
 // A sigWriter collects the signature archive of the set under way, as a plain
@@ -79,49 +80,70 @@ func (s *sigWriter) close() error {
 	return nil
 }
 
-// encode writes the archive as an object with the given suffix.
+// encode writes the archive as an object with the given suffix. It may be called by
+// several goroutines once the archive is complete.
 func (s *sigWriter) encode(ctx context.Context, c *codec, w io.Writer, suffix format.Suffix) error {
-	if _, err := s.file.Seek(0, io.SeekStart); err != nil {
+	info, err := s.file.Stat()
+	if err != nil {
 		return err
 	}
 	enc, err := c.encode(w, suffix)
 	if err != nil {
 		return err
 	}
-	if _, err := io.Copy(enc, &sourceReader{ctx: ctx, r: s.file}); err != nil {
+	if _, err := io.Copy(enc, &sourceReader{ctx: ctx, r: io.NewSectionReader(s.file, 0, info.Size())}); err != nil {
 		return err
 	}
 	return enc.Close()
 }
 
+// packedSignatures are the signature archive as the target and as the archive
+// directory get it.
+type packedSignatures struct {
+	upload *os.File
+	copy   *atomicfile.File
+}
+
+// packSignatures encodes both side by side, while the last volumes are under way.
+func (w *setWriter) packSignatures(ctx context.Context) {
+	name := w.name(format.KindSignatures)
+	local := localName(name)
+	w.group.Go(bug.Guard(func() (err error) {
+		if w.packed.upload, err = w.repo.spoolFile(); err != nil {
+			return err
+		}
+		if err := w.sigs.encode(ctx, w.plan.codec, w.packed.upload, name.Suffix); err != nil {
+			return fmt.Errorf("write %s: %w", name, err)
+		}
+		return nil
+	}))
+	w.group.Go(bug.Guard(func() (err error) {
+		if w.packed.copy, err = atomicfile.Create(w.repo.archive.path(local), 0o600); err != nil {
+			return fmt.Errorf("keep %s: %w", local, err)
+		}
+		if err := w.sigs.encode(ctx, w.plan.codec, w.packed.copy, local.Suffix); err != nil {
+			return fmt.Errorf("keep %s: %w", local, err)
+		}
+		return nil
+	}))
+}
+
+// drop removes what was not used.
+func (p *packedSignatures) drop() {
+	if p.upload != nil {
+		p.upload.Close()
+	}
+	if p.copy != nil {
+		p.copy.Cancel()
+	}
+}
+
 // uploadSignatures returns the size of the object.
 func (w *setWriter) uploadSignatures(ctx context.Context) (int64, error) {
-	name := w.name(format.KindSignatures)
-	f, err := w.repo.spoolFile()
-	if err != nil {
-		return 0, err
-	}
-	defer f.Close()
-	if err := w.sigs.encode(ctx, w.plan.codec, f, name.Suffix); err != nil {
-		return 0, fmt.Errorf("write %s: %w", name, err)
-	}
+	name, f := w.name(format.KindSignatures), w.packed.upload
 	size, err := f.Seek(0, io.SeekCurrent)
 	if err != nil {
 		return 0, fmt.Errorf("write %s: %w", name, err)
 	}
 	return size, w.repo.store.Put(ctx, w.repo.opt.Prefixes.key(name), f, size)
-}
-
-// keepSignatures puts the archive into the archive directory.
-func (w *setWriter) keepSignatures(ctx context.Context) error {
-	name := localName(w.name(format.KindSignatures))
-	out, err := atomicfile.Create(w.repo.archive.path(name), 0o600)
-	if err != nil {
-		return fmt.Errorf("keep %s: %w", name, err)
-	}
-	defer out.Cancel()
-	if err := w.sigs.encode(ctx, w.plan.codec, out, name.Suffix); err != nil {
-		return fmt.Errorf("keep %s: %w", name, err)
-	}
-	return out.Commit()
 }

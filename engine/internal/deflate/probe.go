@@ -37,6 +37,18 @@ func hopeless(p []byte) bool {
 			count[c]++
 		}
 	}
+	// Of so few values the entropy is less whatever their shares are, which spares
+	// text the logarithms.
+	const few = 230 // 2^7.85
+	values := 0
+	for _, c := range count {
+		if c > 0 {
+			values++
+		}
+	}
+	if values <= few {
+		return false
+	}
 	// The entropy is log n - sum(c log c)/n.
 	var sum float64
 	for _, c := range count {

@@ -1,6 +1,7 @@
 package pgp
 
 import (
+	"bufio"
 	"bytes"
 	"crypto/rand"
 	"encoding/binary"
@@ -186,5 +187,42 @@ func TestRandomPackets(t *testing.T) {
 		}
 		checkContents(t, m, b)
 		checkSplit(t, b)
+	}
+}
+
+// A packet is the same however its body is cut into writes.
+func TestPacketWriterCuts(t *testing.T) {
+	packet := func(body []byte, cuts ...int) []byte {
+		var out bytes.Buffer
+		w := newPacketWriter(&out, tagLiteral)
+		for i := 0; len(body) > 0; i++ {
+			n := min(cuts[i%len(cuts)], len(body))
+			if _, err := w.Write(body[:n]); err != nil {
+				t.Fatal(err)
+			}
+			body = body[n:]
+		}
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+		return out.Bytes()
+	}
+	for _, n := range []int{0, 1, chunkLen - 1, chunkLen, chunkLen + 1, 4 * chunkLen, 4*chunkLen + 9} {
+		body := sample(n)
+		want := packet(body, 1000)
+		if n > 0 {
+			p, err := openBody(bufio.NewReader(bytes.NewReader(want)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, err := io.ReadAll(p); err != nil || !bytes.Equal(got, body) {
+				t.Errorf("%d bytes: %d come back, %v", n, len(got), err)
+			}
+		}
+		for _, cuts := range [][]int{{6, 4 * chunkLen}, {chunkLen}, {chunkLen + 1}, {1 << 30}, {1, 2*chunkLen - 1, chunkLen}} {
+			if !bytes.Equal(packet(body, cuts...), want) {
+				t.Errorf("%d bytes in steps of %v: another packet", n, cuts)
+			}
+		}
 	}
 }

@@ -107,9 +107,16 @@ func (p *packetWriter) Write(b []byte) (int, error) {
 	n := len(b)
 	for len(b) > 0 {
 		if len(p.buf) == chunkLen {
-			if err := p.flush([]byte{0xe0 | chunkBits}); err != nil {
+			if err := p.flush(); err != nil {
 				return 0, err
 			}
+		}
+		if len(p.buf) == 0 && len(b) > chunkLen {
+			if err := p.part(b[:chunkLen]); err != nil {
+				return 0, err
+			}
+			b = b[chunkLen:]
+			continue
 		}
 		k := min(len(b), chunkLen-len(p.buf))
 		p.buf = append(p.buf, b[:k]...)
@@ -118,7 +125,17 @@ func (p *packetWriter) Write(b []byte) (int, error) {
 	return n, nil
 }
 
-func (p *packetWriter) flush(length []byte) error {
+// flush writes buf as a part that is not the last.
+func (p *packetWriter) flush() error {
+	err := p.part(p.buf)
+	p.buf = p.buf[:0]
+	return err
+}
+
+// part writes chunkLen bytes as a part that is not the last.
+func (p *packetWriter) part(b []byte) error { return p.write([]byte{0xe0 | chunkBits}, b) }
+
+func (p *packetWriter) write(length, b []byte) error {
 	head := length
 	if !p.begun {
 		p.begun = true
@@ -127,8 +144,7 @@ func (p *packetWriter) flush(length []byte) error {
 	if _, err := p.w.Write(head); err != nil {
 		return err
 	}
-	_, err := p.w.Write(p.buf)
-	p.buf = p.buf[:0]
+	_, err := p.w.Write(b)
 	return err
 }
 
@@ -137,7 +153,7 @@ func (p *packetWriter) Close() error {
 	if p.buf == nil {
 		return errors.New("packet is closed already")
 	}
-	err := p.flush(binary.BigEndian.AppendUint32([]byte{0xff}, uint32(len(p.buf))))
+	err := p.write(binary.BigEndian.AppendUint32([]byte{0xff}, uint32(len(p.buf))), p.buf)
 	p.buf = nil
 	return err
 }
