@@ -89,22 +89,18 @@ func (c *codec) encode(w io.Writer, s format.Suffix) (io.WriteCloser, error) {
 // decode returns the plain bytes of the object called name. They are good only
 // once the reader has returned io.EOF.
 func (c *codec) decode(r io.Reader, name object) (io.Reader, error) {
-	return decodeBy(c.decryptor.Decrypt, r, name)
+	return c.decodeAs(r, name, pgp.Reading{})
 }
 
-// decodeInTurn is decode for one of many objects that are open at once.
-func (c *codec) decodeInTurn(r io.Reader, name object) (io.Reader, error) {
-	return decodeBy(c.decryptor.DecryptInTurn, r, name)
-}
-
-func decodeBy(decrypt func(io.Reader) (io.Reader, error), r io.Reader, name object) (io.Reader, error) {
+// decodeAs is decode in another way of decrypting.
+func (c *codec) decodeAs(r io.Reader, name object, how pgp.Reading) (io.Reader, error) {
 	var (
 		plain io.Reader
 		err   error
 	)
 	switch name.Suffix {
 	case format.Encrypted:
-		plain, err = decrypt(r)
+		plain, err = c.decryptor.DecryptAs(r, how)
 	case format.Gzip:
 		plain, err = gzip.NewReader(r)
 	default:

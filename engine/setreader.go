@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/purser-backup/purser/engine/internal/format"
+	"github.com/purser-backup/purser/engine/internal/pgp"
 	"github.com/purser-backup/purser/internal/bug"
 )
 
@@ -160,11 +161,7 @@ func (in *setReader) openVolume(ctx context.Context) error {
 		return err
 	}
 	in.file = f
-	decode := in.codec.decode
-	if in.inTurn {
-		decode = in.codec.decodeInTurn
-	}
-	plain, err := decode(f, name)
+	plain, err := in.codec.decodeAs(f, name, pgp.Reading{InTurn: in.inTurn, Known: in.known(record)})
 	if err != nil {
 		return err
 	}
@@ -175,6 +172,13 @@ func (in *setReader) openVolume(ctx context.Context) error {
 	in.tar = format.NewReader(plain, format.Difftar)
 	in.fetchNext(ctx)
 	return nil
+}
+
+// known reports whether a volume that was fetched is what the writer of the
+// manifest has put there: it fits a SHA-256 in a manifest that nobody else can
+// have written.
+func (in *setReader) known(record format.VolumeRecord) bool {
+	return !in.thorough && record.SHA256 != "" && in.set.manifest.Suffix == format.Encrypted
 }
 
 // fetch returns a volume that fits its hash, fetched ahead or now.

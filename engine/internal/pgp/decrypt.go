@@ -65,16 +65,29 @@ func NewDecryptor(o DecryptOptions) (*Decryptor, error) {
 // the reader has returned io.EOF: the modification detection code and the
 // signature stand at the end. Errors, here or from the reader, wrap ErrWrongKey,
 // ErrCorrupt or ErrSignature, or are those of r.
-func (d *Decryptor) Decrypt(r io.Reader) (io.Reader, error) { return d.decrypt(r, piecesAhead) }
+func (d *Decryptor) Decrypt(r io.Reader) (io.Reader, error) { return d.DecryptAs(r, Reading{}) }
 
-// DecryptInTurn is Decrypt for one of many messages that are open at once: nothing
-// is decrypted ahead, which takes less memory.
-func (d *Decryptor) DecryptInTurn(r io.Reader) (io.Reader, error) { return d.decrypt(r, 0) }
+// Reading says how a message is read.
+type Reading struct {
+	// InTurn is for one of many messages that are open at once: nothing is
+	// decrypted ahead, which takes less memory.
+	InTurn bool
+	// Known is for a message that was compared with a hash from a message of this
+	// Decryptor. Its modification detection code would say the same once more, and
+	// isn't computed, if Exclusive reports true.
+	Known bool
+}
 
-func (d *Decryptor) decrypt(r io.Reader, ahead int) (io.Reader, error) {
+// Exclusive reports whether only who has the passphrase, or the required signer,
+// can have made a message that this Decryptor reads: with a secret key it reads
+// what anybody has made.
+func (d *Decryptor) Exclusive() bool { return d.signer != nil || !d.ring.hasSecrets() }
+
+// DecryptAs is Decrypt in another way.
+func (d *Decryptor) DecryptAs(r io.Reader, how Reading) (io.Reader, error) {
 	source := &sourceReader{r: r}
 	in := bufio.NewReaderSize(source, 64<<10)
-	m, err := d.open(in, ahead)
+	m, err := d.open(in, how)
 	if err != nil {
 		return nil, source.explain(err)
 	}
@@ -82,7 +95,7 @@ func (d *Decryptor) decrypt(r io.Reader, ahead int) (io.Reader, error) {
 	return m, nil
 }
 
-func (d *Decryptor) open(in *bufio.Reader, ahead int) (*messageReader, error) {
+func (d *Decryptor) open(in *bufio.Reader, how Reading) (*messageReader, error) {
 	esks, err := readESKs(in)
 	if err != nil {
 		return nil, err
@@ -99,7 +112,12 @@ func (d *Decryptor) open(in *bufio.Reader, ahead int) (*messageReader, error) {
 	if err != nil {
 		return nil, err
 	}
-	protected.ahead = ahead
+	if how.InTurn {
+		protected.ahead = 0
+	}
+	if how.Known && d.Exclusive() {
+		protected.end.hash = nil
+	}
 	m := &messageReader{protected: protected, outer: in, check: d.signer.check()}
 	if err := m.findLiteral(); err != nil {
 		return nil, err

@@ -15,6 +15,9 @@ type secretKey struct {
 	agent  *sexp
 }
 
+// hasSecrets reports whether there is a secret key, on a card or not.
+func (k *Keyring) hasSecrets() bool { return k != nil && len(k.secrets)+len(k.agent) > 0 }
+
 // secretsOf returns what there is of a key's secret, on a card or not.
 func (k *Keyring) secretsOf(pub *packet.PublicKey) []*secretKey {
 	if k == nil {
