@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"fmt"
 	"math/big"
 	"os"
 	"path/filepath"
@@ -95,6 +96,52 @@ func TestMariaDBDemandsTLS(t *testing.T) {
 			s.Containers[0].Env = map[string]string{"MARIADB_ROOT_PASSWORD": "wrong"}
 			_, err := b.dumper.Dump(t.Context(), s, r)
 			wantError(t, err, "MARIADB_ROOT_PASSWORD from the service's environment", "Access denied")
+		})
+	}
+}
+
+// PostgreSQL's clients do so too. The server's log tells what they used.
+func TestPostgreSQLDemandsTLS(t *testing.T) {
+	t.Parallel()
+	for _, image := range []string{"postgres:13", "postgres:17"} {
+		t.Run(image, func(t *testing.T) {
+			t.Parallel()
+			b := newBench(t)
+			id := b.PostgreSQL(t, dockertest.Container{Image: image, Binds: []string{certificate(t) + ":/tls:ro"}, Env: []string{"POSTGRES_PASSWORD=" + word},
+				Cmd: []string{"-c", "logging_collector=on", "-c", "log_directory=/tmp", "-c", "log_filename=log", "-c", "log_connections=on"}})
+			// By the socket, which has no TLS.
+			sql := func(statement string) string {
+				return strings.TrimSpace(b.Exec(t, id, "psql", "-U", "postgres", "-XAtq", "-v", "ON_ERROR_STOP=1", "-c", statement))
+			}
+			// The key must be its own.
+			b.script(t, id, "install -d -o postgres /tmp/tls && install -m 600 -o postgres /tls/* /tmp/tls")
+			sql("alter system set ssl_cert_file = '/tmp/tls/cert.pem'")
+			sql("alter system set ssl_key_file = '/tmp/tls/key.pem'")
+			sql("alter system set ssl = on")
+			sql("create table goods (id int primary key); insert into goods values (1), (2), (3)")
+			for _, c := range []struct {
+				allowed string // by the server
+				tls     bool
+			}{{"host", false}, {"hostssl", true}} {
+				b.script(t, id, fmt.Sprintf("printf '%%s\n' 'local all all trust' '%s all all all scram-sha-256' >$PGDATA/pg_hba.conf", c.allowed))
+				sql("select pg_reload_conf()")
+				b.script(t, id, ": >/tmp/log")
+				report, err := b.dump(t, id)
+				if err != nil {
+					t.Fatalf("%s: %v", c.allowed, err)
+				}
+				sql("drop table goods")
+				if _, err := b.load(t, report, id, true); err != nil {
+					t.Fatalf("%s: %v", c.allowed, err)
+				}
+				if got := sql("select count(*) from goods"); got != "3" {
+					t.Errorf("%s: %s rows were loaded", c.allowed, got)
+				}
+				log := b.script(t, id, "grep 'connection authorized: user=postgres .*application_name=pg_dump\\b' /tmp/log")
+				if used := strings.Contains(log, "SSL enabled"); used != c.tls {
+					t.Errorf("%s: the dump has used TLS: %v\n%s", c.allowed, used, log)
+				}
+			}
 		})
 	}
 }
