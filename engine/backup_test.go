@@ -162,13 +162,16 @@ func (b brokenSource) Walk(ctx context.Context) iter.Seq2[engine.Entry, error] {
 
 var errMedium = errors.New("medium error")
 
-// cutFile fails after half of its content.
-type cutFile struct{ io.ReadCloser }
+// cutFile fails at its end.
+type cutFile struct {
+	io.ReadCloser
+	err error
+}
 
 func (c *cutFile) Read(p []byte) (int, error) {
 	n, err := c.ReadCloser.Read(p[:min(len(p), 50_000)])
 	if err == io.EOF {
-		err = errMedium
+		err = c.err
 	}
 	return n, err
 }
@@ -185,6 +188,7 @@ func TestUnreadableObjectsKeepTheirState(t *testing.T) {
 		"end of small":     {"a.b", cutEnd},
 		"end of big":       {"big", cutEnd},
 		"end of big delta": {"log", cutEnd},
+		"cut short":        {"a.b", func(e *engine.Entry) { cutWith(e, io.ErrUnexpectedEOF) }},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -219,11 +223,13 @@ func TestUnreadableObjectsKeepTheirState(t *testing.T) {
 	}
 }
 
-func cutEnd(e *engine.Entry) {
+func cutEnd(e *engine.Entry) { cutWith(e, errMedium) }
+
+func cutWith(e *engine.Entry, cut error) {
 	open := e.Open
 	e.Open = func() (io.ReadCloser, error) {
 		f, err := open()
-		return &cutFile{f}, err
+		return &cutFile{f, cut}, err
 	}
 }
 

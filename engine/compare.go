@@ -297,6 +297,9 @@ func (s *sourceReader) Read(p []byte) (int, error) {
 	}
 	n, err := s.r.Read(p)
 	s.n += int64(n)
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		err = errors.New("the file ends within what it says to have") // and isn't taken for its end
+	}
 	if err != nil && err != io.EOF {
 		s.err = err
 	}
