@@ -4,7 +4,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 
@@ -77,6 +76,7 @@ func TestTwoPursers(t *testing.T) {
 			w.waitingDumps(postgres, 1)
 			alive := b.command(c.command).start()
 			w.waitingDumps(postgres, 2)
+			before := postgres.waiting()
 			left, others := w.containersOf(first, "status=running"), w.containersOf(second, "status=running")
 			leftStage, otherStage := a.staged(first), b.staged(second)
 			if len(left) != 1 || len(others) != 1 || len(leftStage) != 1 || len(otherStage) != 1 {
@@ -93,7 +93,10 @@ func TestTwoPursers(t *testing.T) {
 				now := w.containersOf(first, "status=running")
 				return len(now) == 1 && !slices.Contains(now, left[0])
 			})
-			w.waitingDumps(postgres, 2)
+			w.eventually("the new dump waits for the lock", func() bool {
+				// Its server may not notice that the killed one's client is gone.
+				return slices.ContainsFunc(postgres.waiting(), func(pid string) bool { return !slices.Contains(before, pid) })
+			})
 			if now := w.containersOf(second, "status=running"); !cmp.Equal(now, others) {
 				t.Errorf("the second purser's containers were %s, are %s", others, now)
 			}
@@ -130,9 +133,13 @@ func TestTwoPursers(t *testing.T) {
 // waitingDumps waits until so many dumps wait for the database's lock.
 func (w *world) waitingDumps(db *database, n int) {
 	w.t.Helper()
-	w.eventually("dumps wait for the lock", func() bool {
-		return db.query("select count(*) from pg_locks where not granted;") == strconv.Itoa(n)
-	})
+	w.eventually("dumps wait for the lock", func() bool { return len(db.waiting()) == n })
+}
+
+// waiting are the server's processes that wait for a lock.
+func (db *database) waiting() []string {
+	db.w.t.Helper()
+	return strings.Fields(db.query("select pid from pg_locks where not granted;"))
 }
 
 // The containers of "docker compose run" are the same instance as the service
