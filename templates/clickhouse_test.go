@@ -30,7 +30,9 @@ func TestHostileClickHousePasswords(t *testing.T) {
 		users += fmt.Sprintf("<u%d><password_sha256_hex>%x</password_sha256_hex><networks><ip>::/0</ip></networks><profile>default</profile><quota>default</quota></u%[1]d>",
 			i, sha256.Sum256([]byte(value)))
 	}
-	b.ExecInput(t, id, []byte(users+"</users></yandex>"), "sh", "-c", "cat >/tmp/users.xml; mv /tmp/users.xml /tmp/clickhouse/users.xml")
+	// The server sees a new file by its time, to the second, and the one that it
+	// began with may be of this one.
+	b.ExecInput(t, id, []byte(users+"</users></yandex>"), "sh", "-c", "cat >/tmp/users.xml; touch -d @4000000000 /tmp/users.xml; mv /tmp/users.xml /tmp/clickhouse/users.xml")
 	b.ready(t, id, "clickhouse-client --user u0 --query 'create table if not exists cargo (name String) engine = Log'")
 	b.script(t, id, `clickhouse-client --user u0 --query "insert into cargo values ('rope')"`)
 	service, r := b.service(t, id)
