@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"path"
 	"regexp"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -79,6 +80,15 @@ var notYet = regexp.MustCompile(`(?i:connection refused|ECONNREFUSED|can't conne
 func unready(failure error, said string) bool {
 	return errors.Is(failure, errExit) && notYet.MatchString(said)
 }
+
+// noRoom reports whether a failure says that the disk is full, purser's own or that
+// of a client, whose text it has.
+func noRoom(failure error) bool {
+	return errors.Is(failure, syscall.ENOSPC) || errors.Is(failure, syscall.EDQUOT) || strings.Contains(failure.Error(), saysNoRoom)
+}
+
+// saysNoRoom is what clients say of a full disk.
+const saysNoRoom = "No space left on device"
 
 // starting reports whether a dump failed because the service has just
 // started, and waits a little if so.

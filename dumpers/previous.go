@@ -6,8 +6,6 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"strings"
-	"syscall"
 
 	"github.com/purser-backup/purser/discovery"
 )
@@ -51,10 +49,9 @@ func (d *Dumper) keep(st *stage) error {
 // makeRoom removes the replaced dumps if a dump has failed for want of room beside
 // them, and reports whether it is to be tried again.
 func (d *Dumper) makeRoom(s discovery.Service, failure error) bool {
-	full := errors.Is(failure, syscall.ENOSPC) || errors.Is(failure, syscall.EDQUOT) || strings.Contains(failure.Error(), "No space left on device")
 	d.room.mu.Lock()
 	defer d.room.mu.Unlock()
-	if !full || !d.tree.exists(previousDir) {
+	if !noRoom(failure) || !d.tree.exists(previousDir) {
 		return false
 	}
 	d.room.short = true

@@ -132,7 +132,7 @@ func (d *Dumper) runError(ctx, limited context.Context, s discovery.Service, spe
 		e.Advice = advice(status, s, spec)
 	}
 	text := output.redacted(spec.secrets)
-	if strings.Contains(text, "No space left on device") {
+	if strings.Contains(text, saysNoRoom) {
 		e.Advice = diskHint(syscall.ENOSPC, d.options.Source)
 	}
 	if name := s.Primary().Name; name != "" && unready(e.Err, text) {

@@ -14,15 +14,7 @@ import (
 // out to need its room.
 func TestReplacedDumpGivesWay(t *testing.T) {
 	t.Parallel()
-	source := t.TempDir()
-	if err := syscall.Mount("purser-test", source, "tmpfs", 0, "size=9m"); err != nil {
-		t.Fatalf("mount a small file system: %v", err)
-	}
-	t.Cleanup(func() {
-		if err := syscall.Unmount(source, syscall.MNT_DETACH); err != nil {
-			t.Error(err)
-		}
-	})
+	source := smallDisk(t, "9m")
 	b := newBenchAt(t, source, "way-"+filepath.Base(filepath.Dir(source)),
 		"two", "commands: ['dd if=/dev/urandom of={{ target_dir }}/f bs=1M count=2']", "six", "commands: ['dd if=/dev/urandom of={{ target_dir }}/f bs=1M count=6']")
 	two, six := b.idle(t, "two"), b.idle(t, "six")
@@ -40,11 +32,11 @@ func TestReplacedDumpGivesWay(t *testing.T) {
 	}
 }
 
-// A dump for which there is no room is not begun, and the last one stays.
-func TestNoRoomForTheDump(t *testing.T) {
-	t.Parallel()
+// smallDisk mounts a file system of its own for a source.
+func smallDisk(t *testing.T, size string) string {
+	t.Helper()
 	source := t.TempDir()
-	if err := syscall.Mount("purser-test", source, "tmpfs", 0, "size=8m"); err != nil {
+	if err := syscall.Mount("purser-test", source, "tmpfs", 0, "size="+size); err != nil {
 		t.Fatalf("mount a small file system: %v", err)
 	}
 	t.Cleanup(func() {
@@ -52,6 +44,13 @@ func TestNoRoomForTheDump(t *testing.T) {
 			t.Error(err)
 		}
 	})
+	return source
+}
+
+// A dump for which there is no room is not begun, and the last one stays.
+func TestNoRoomForTheDump(t *testing.T) {
+	t.Parallel()
+	source := smallDisk(t, "8m")
 	b := newBenchAt(t, source, "room-"+filepath.Base(filepath.Dir(source)),
 		"five", "commands: ['dd if=/dev/urandom of={{ target_dir }}/f bs=1M count=5']", "small", "commands: ['cp /etc/passwd {{ target_dir }}/f']")
 	five, small := b.idle(t, "five"), b.idle(t, "small")

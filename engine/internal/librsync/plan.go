@@ -37,10 +37,6 @@ const (
 	maxSources  = 1<<(64-sourceShift) - 1
 )
 
-func (p place) part(end int64) Part {
-	return Part{Source: int(p.from >> sourceShift), From: int64(p.from & (1<<sourceShift - 1)), N: end - p.at}
-}
-
 // ErrManyParts says that a plan would take too much memory.
 var ErrManyParts = errors.New("too many parts")
 
@@ -109,7 +105,8 @@ func (p *Plan) part(i int) Part {
 	if i+1 < len(p.parts) {
 		end = p.parts[i+1].at
 	}
-	return p.parts[i].part(end)
+	from := p.parts[i].from
+	return Part{Source: int(from >> sourceShift), From: int64(from & (1<<sourceShift - 1)), N: end - p.parts[i].at}
 }
 
 // Sequential reports whether the old file is used from its begin to its end, no
