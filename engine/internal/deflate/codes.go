@@ -5,23 +5,28 @@ import (
 	"math/bits"
 )
 
-// An entry of a table of codes: in its low 6 bits the length of the code, 0 where
-// there is none; from bit 8 on the number of extra bits; from bit 16 on the
-// literal, or the least length or distance. Where a code is longer than the
-// table's bits the entry is that of a table behind it: its place from bit 16 on,
-// and its bits from bit 8 on.
+// An entry of a table of codes: in its low 6 bits how many bits it takes, 0 where
+// there is no code; from bit 8 on how many of them are the code's, the others being
+// extra bits; from bit 16 on the literal, or two of them, or the least length or
+// distance. Where a code is longer than the table's bits the entry is that of a
+// table behind it: its place from bit 16 on, and its bits from bit 8 on.
 const (
-	isLiteral = 1 << 31
+	isLiteral = 1 << 15
+	isPair    = 1 << pairBit // of literals, with the length of both codes
 	isTable   = 1 << 7
 	isEnd     = 1 << 6
 
+	pairBit = 14
+
 	maxCode      = 15
+	maxSymbol    = maxCode + 13 // with extra bits
 	literalBits  = 11
 	distanceBits = 9
 	metaBits     = 7
 )
 
-// codes are those of literals and lengths, and those of distances.
+// codes are those of literals and lengths, and those of distances. The assembler
+// knows its layout.
 type codes struct {
 	// Behind the table of the first bits there is room for what longer codes need:
 	// at most half as many further tables as symbols, of 16 and 64 entries.
@@ -33,7 +38,20 @@ func (c *codes) set(literals, distances []uint8) error {
 	if !build(c.literals[:], literalBits, literals, literalEntry) || !build(c.distances[:], distanceBits, distances, distanceEntry) {
 		return fmt.Errorf("%w: bad codes", ErrCorrupt)
 	}
+	c.pair()
 	return nil
+}
+
+// pair joins the entries of two literals whose codes fit together into the bits of
+// the table. The second one's own entry lies before, and is joined later.
+func (c *codes) pair() {
+	for i := len(c.literals[:1<<literalBits]) - 1; i >= 0; i-- {
+		first := c.literals[i]
+		second := c.literals[i>>(first&63)]
+		if first&second&isLiteral != 0 && first&63+second&63 <= literalBits {
+			c.literals[i] = first + second&63 + second&(0xff<<16)<<8 | isPair
+		}
+	}
 }
 
 // fixed sets the codes that need no description (RFC 1951, 3.2.6).
@@ -69,7 +87,7 @@ func literalEntry(s int) uint32 {
 		return uint32(s-257+3) << 16
 	case s < 285:
 		extra := uint32(s-261) / 4
-		return extra<<8 | ((4+uint32(s-261)%4)<<extra+3)<<16
+		return extra | ((4+uint32(s-261)%4)<<extra+3)<<16
 	case s == 285:
 		return 258 << 16
 	}
@@ -82,7 +100,7 @@ func distanceEntry(s int) uint32 {
 		return uint32(s+1) << 16
 	case s < 30:
 		extra := uint32(s-2) / 2
-		return extra<<8 | ((2+uint32(s)%2)<<extra+1)<<16
+		return extra | ((2+uint32(s)%2)<<extra+1)<<16
 	}
 	return noSymbol
 }
@@ -129,7 +147,7 @@ func build(table []uint32, primary uint, lengths []uint8, entry func(int) uint32
 		if e == noSymbol {
 			e = 0
 		} else {
-			e |= uint32(n)
+			e += uint32(n)<<8 | uint32(n)
 		}
 		if n <= primary {
 			for i := code; i < 1<<primary; i += 1 << n {

@@ -42,6 +42,9 @@ func TestReader(t *testing.T) {
 					t.Fatalf("%s, level %d: %d bytes of %d, %v", name, level, len(got), len(plain), err)
 				}
 			}
+			if got, err := io.ReadAll(deflate.NewReader(bytes.NewReader(packed)).InGo()); err != nil || !bytes.Equal(got, plain) {
+				t.Fatalf("%s, level %d, in Go: %d bytes of %d, %v", name, level, len(got), len(plain), err)
+			}
 		}
 		var packed bytes.Buffer
 		in(t, deflate.NewPool(2).NewPlain(&packed), plain)
@@ -145,12 +148,14 @@ func FuzzReader(f *testing.F) {
 	f.Fuzz(func(t *testing.T, packed []byte) {
 		const most = 8 << 20
 		want, wantErr := io.ReadAll(io.LimitReader(flate.NewReader(bytes.NewReader(packed)), most))
-		got, err := io.ReadAll(io.LimitReader(deflate.NewReader(bytes.NewReader(packed)), most))
-		if (err == nil) != (wantErr == nil) {
-			t.Fatalf("error %v, want %v", err, wantErr)
-		}
-		if err == nil && !bytes.Equal(got, want) {
-			t.Fatalf("%d bytes, want %d others", len(got), len(want))
+		for _, z := range []*deflate.Reader{deflate.NewReader(bytes.NewReader(packed)), deflate.NewReader(bytes.NewReader(packed)).InGo()} {
+			got, err := io.ReadAll(io.LimitReader(z, most))
+			if (err == nil) != (wantErr == nil) {
+				t.Fatalf("error %v, want %v", err, wantErr)
+			}
+			if err == nil && !bytes.Equal(got, want) {
+				t.Fatalf("%d bytes, want %d others", len(got), len(want))
+			}
 		}
 	})
 }

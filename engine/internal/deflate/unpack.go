@@ -19,6 +19,7 @@ func (z *Reader) unpack() error {
 		var ended bool
 		var err error
 		if z.end-z.pos >= 8 {
+			z.unpackMost()
 			ended, err = z.unpackFast()
 		} else {
 			ended, err = z.unpackOne()
@@ -36,7 +37,7 @@ func (z *Reader) unpack() error {
 
 // unpackFast goes on while there are eight bytes of input and room for a symbol.
 // A refill leaves at least 56 bits: enough for a length with its distance, 48, or
-// three literals.
+// three entries of literals.
 func (z *Reader) unpackFast() (ended bool, err error) {
 	var (
 		buf, out  = z.buf[:z.end], z.out
@@ -49,12 +50,10 @@ func (z *Reader) unpackFast() (ended bool, err error) {
 		bits, pos, n = refill(buf, pos, bits, n)
 		e := codes.literals[bits&(1<<literalBits-1)]
 		if e&isLiteral != 0 {
-			out[w] = byte(e >> 16)
-			w++
+			w = put(out, w, e)
 			bits, n = used(bits, n, e)
 			if e = codes.literals[bits&(1<<literalBits-1)]; e&isLiteral != 0 {
-				out[w] = byte(e >> 16)
-				w++
+				w = put(out, w, e)
 				bits, n = used(bits, n, e)
 				e = codes.literals[bits&(1<<literalBits-1)]
 			}
@@ -63,8 +62,7 @@ func (z *Reader) unpackFast() (ended bool, err error) {
 			e = codes.literals[further(e, bits, literalBits)]
 		}
 		if e&isLiteral != 0 {
-			out[w] = byte(e >> 16)
-			w++
+			w = put(out, w, e)
 			bits, n = used(bits, n, e)
 			continue
 		}
@@ -72,19 +70,17 @@ func (z *Reader) unpackFast() (ended bool, err error) {
 			break
 		}
 		bits, pos, n = refill(buf, pos, bits, n)
+		length := amount(e, bits)
 		bits, n = used(bits, n, e)
 		if ended = e&isEnd != 0; ended {
 			break
 		}
-		length := amount(e, bits)
-		bits, n = used(bits, n, e>>8)
 		d := codes.distances[bits&(1<<distanceBits-1)]
 		if d&isTable != 0 {
 			d = codes.distances[further(d, bits, distanceBits)]
 		}
-		bits, n = used(bits, n, d)
 		distance := amount(d, bits)
-		bits, n = used(bits, n, d>>8)
+		bits, n = used(bits, n, d)
 		if e&63 == 0 || d&63 == 0 || distance > w {
 			err = errSymbol
 			break
@@ -93,22 +89,30 @@ func (z *Reader) unpackFast() (ended bool, err error) {
 		w += length
 	}
 	z.pos, z.write = pos, w
-	z.bits, z.n = bits&(1<<(n&63)-1), n
+	z.bits, z.n = bits&(1<<(n&63)-1), n&63
 	return ended, err
 }
 
 // refill makes at least 56 bits of n. Those of a byte that is not read whole are
 // in bits already when it is read again.
 func refill(buf []byte, pos int, bits uint64, n uint) (uint64, int, uint) {
-	return bits | binary.LittleEndian.Uint64(buf[pos:])<<(n&63), pos + int((63-n)>>3), n | 56
+	return bits | binary.LittleEndian.Uint64(buf[pos:])<<(n&63), pos + int((63-n)>>3&7), n&63 | 56
 }
 
-// used drops as many bits as stand in the low ones of e.
-func used(bits uint64, n uint, e uint32) (uint64, uint) { return bits >> (e & 63), n - uint(e&63) }
+// put writes the literals of an entry: one, or two. It always writes two bytes.
+func put(out []byte, w int, e uint32) int {
+	binary.LittleEndian.PutUint16(out[w:], uint16(e>>16))
+	return w + 1 + int(e>>pairBit&1)
+}
+
+// used drops the bits of e. Only the low six of n count after that.
+func used(bits uint64, n uint, e uint32) (uint64, uint) { return bits >> (e & 63), n - uint(e) }
 
 // amount is a length or distance: the least that its code means, and the extra
-// bits that come next.
-func amount(e uint32, bits uint64) int { return int(e>>16) + int(bits&(1<<(e>>8&31)-1)) }
+// bits behind that.
+func amount(e uint32, bits uint64) int {
+	return int(e>>16) + int(bits&(1<<(e&63)-1)>>(e>>8&63))
+}
 
 // further is the place of a code that is longer than the table's bits.
 func further(e uint32, bits uint64, primary uint) int {
@@ -117,29 +121,20 @@ func further(e uint32, bits uint64, primary uint) int {
 
 // unpackOne takes one symbol bit by bit where the input is about to end.
 func (z *Reader) unpackOne() (ended bool, err error) {
-	e, err := z.symbol(z.codes.literals[:], literalBits)
+	e, length, err := z.symbol(z.codes.literals[:], literalBits)
 	switch {
 	case err != nil:
 		return false, err
 	case e&isLiteral != 0:
-		z.out[z.write] = byte(e >> 16)
-		z.write++
+		z.write = put(z.out, z.write, e)
 		return false, nil
 	case e&isEnd != 0:
 		return true, nil
 	}
-	more, err := z.take(uint(e >> 8 & 31))
+	_, distance, err := z.symbol(z.codes.distances[:], distanceBits)
 	if err != nil {
 		return false, err
 	}
-	length := int(e>>16) + int(more)
-	if e, err = z.symbol(z.codes.distances[:], distanceBits); err != nil {
-		return false, err
-	}
-	if more, err = z.take(uint(e >> 8 & 31)); err != nil {
-		return false, err
-	}
-	distance := int(e>>16) + int(more)
 	if distance > z.write {
 		return false, errSymbol
 	}
@@ -149,33 +144,36 @@ func (z *Reader) unpackOne() (ended bool, err error) {
 }
 
 // symbol takes the code of one symbol from the table, with as many bits as there
-// are at least.
-func (z *Reader) symbol(table []uint32, primary uint) (uint32, error) {
+// are at least, and its extra bits.
+func (z *Reader) symbol(table []uint32, primary uint) (e uint32, value int, err error) {
 	for want := uint(1); ; want++ {
 		if err := z.need(want); err != nil {
-			return 0, err
+			return 0, 0, err
 		}
 		e := table[z.bits&(1<<primary-1)]
 		if e&isTable != 0 {
 			e = table[further(e, z.bits, primary)]
 		}
 		if size := uint(e & 63); size > 0 && size <= z.n {
+			value := amount(e, z.bits)
 			z.drop(size)
-			return e, nil
+			return e, value, nil
 		}
-		if want > maxCode {
-			return 0, errSymbol
+		if want > maxSymbol {
+			return 0, 0, errSymbol
 		}
 	}
 }
 
 // repeat writes length bytes at w that stand distance before it. It may write up
-// to seven bytes more.
+// to 15 bytes more.
 func repeat(out []byte, w, length, distance int) {
 	from := w - distance
 	if distance >= 8 {
-		for end := w + length; w < end; w, from = w+8, from+8 {
-			binary.LittleEndian.PutUint64(out[w:], binary.LittleEndian.Uint64(out[from:]))
+		for end := w + length; w < end; w, from = w+16, from+16 {
+			to, src := (*[16]byte)(out[w:]), (*[16]byte)(out[from:])
+			binary.LittleEndian.PutUint64(to[:], binary.LittleEndian.Uint64(src[:]))
+			binary.LittleEndian.PutUint64(to[8:], binary.LittleEndian.Uint64(src[8:]))
 		}
 		return
 	}
@@ -218,11 +216,10 @@ func (z *Reader) readCodes() error {
 // readLengths reads the lengths of codes, which are packed themselves.
 func (z *Reader) readLengths(lengths []uint8, table []uint32) error {
 	for i := 0; i < len(lengths); {
-		e, err := z.symbol(table, metaBits)
+		_, s, err := z.symbol(table, metaBits)
 		if err != nil {
 			return err
 		}
-		s := e >> 16
 		if s < 16 {
 			lengths[i] = uint8(s)
 			i++
