@@ -12,29 +12,30 @@ import (
 // table behind it: its place from bit 16 on, and its bits from bit 8 on.
 const (
 	isLiteral = 1 << 15
-	isPair    = 1 << pairBit // of literals, with the length of both codes
+	isPair    = 1 << pairBit // of literals: the low 6 bits are of both codes
 	isTable   = 1 << 7
 	isEnd     = 1 << 6
 
 	pairBit = 14
 
 	maxCode      = 15
-	maxSymbol    = maxCode + 13 // with extra bits
 	literalBits  = 11
 	distanceBits = 9
 	metaBits     = 7
 )
 
-// codes are those of literals and lengths, and those of distances. The assembler
-// knows its layout.
+// codes are those of literals and lengths, and those of distances.
 type codes struct {
 	// Behind the table of the first bits there is room for what longer codes need:
 	// at most half as many further tables as symbols, of 16 and 64 entries.
 	literals  [1<<literalBits + 4096]uint32
 	distances [1<<distanceBits + 2048]uint32
+
+	areFixed bool
 }
 
 func (c *codes) set(literals, distances []uint8) error {
+	c.areFixed = false
 	if !build(c.literals[:], literalBits, literals, literalEntry) || !build(c.distances[:], distanceBits, distances, distanceEntry) {
 		return fmt.Errorf("%w: bad codes", ErrCorrupt)
 	}
@@ -56,6 +57,9 @@ func (c *codes) pair() {
 
 // fixed sets the codes that need no description (RFC 1951, 3.2.6).
 func (c *codes) fixed() {
+	if c.areFixed {
+		return
+	}
 	var literals [288]uint8
 	for i := range literals {
 		switch {
@@ -74,6 +78,7 @@ func (c *codes) fixed() {
 		distances[i] = 5
 	}
 	_ = c.set(literals[:], distances[:]) // these are complete
+	c.areFixed = true
 }
 
 // literalEntry is what a symbol of the first code means (RFC 1951, 3.2.5).

@@ -14,15 +14,15 @@ var ErrCorrupt = errors.New("deflate: corrupt data")
 const (
 	inputSize  = 64 << 10
 	outputSize = 128 << 10
-	// slack is how much three pairs of literals and a length can yield, and as much
-	// as a copy in steps of 16 bytes writes beyond that.
+	// slack is more than three pairs of literals and a length can yield, and a copy
+	// in steps of 16 bytes writes beyond that.
 	slack = 6 + 258 + 16
 )
 
 // A Reader decompresses a stream. It works on its own buffers of input and
-// output, 64 bits at a time, and takes a third of what the readers of compress/flate
-// and klauspost's take, which ask for each byte; half where it is all Go. It is not
-// for concurrent use.
+// output, 64 bits at a time, and takes a third of the time of compress/flate's and
+// klauspost's readers, which ask for each byte; half of it where it is all Go. It is
+// not for concurrent use.
 type Reader struct {
 	in       io.Reader
 	ended    bool // in has no more
@@ -39,7 +39,7 @@ type Reader struct {
 	last   bool // the current block
 	stored int  // bytes left in a stored block
 	codes  codes
-	// assembler is for what most symbols are.
+	// assembler has unpackMost take what most symbols are.
 	assembler bool
 
 	zlib bool

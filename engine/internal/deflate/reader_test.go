@@ -6,6 +6,8 @@ import (
 	"compress/zlib"
 	"errors"
 	"io"
+	"math/big"
+	"math/bits"
 	"math/rand/v2"
 	"testing"
 	"testing/iotest"
@@ -145,19 +147,89 @@ func FuzzReader(f *testing.F) {
 	}
 	f.Add([]byte{3, 0})
 	f.Add([]byte{0x4b, 0x4c, 0x44, 0x43, 0})
-	f.Fuzz(func(t *testing.T, packed []byte) {
-		const most = 8 << 20
-		want, wantErr := io.ReadAll(io.LimitReader(flate.NewReader(bytes.NewReader(packed)), most))
-		for _, z := range []*deflate.Reader{deflate.NewReader(bytes.NewReader(packed)), deflate.NewReader(bytes.NewReader(packed)).InGo()} {
-			got, err := io.ReadAll(io.LimitReader(z, most))
-			if (err == nil) != (wantErr == nil) {
-				t.Fatalf("error %v, want %v", err, wantErr)
-			}
-			if err == nil && !bytes.Equal(got, want) {
-				t.Fatalf("%d bytes, want %d others", len(got), len(want))
-			}
+	f.Fuzz(wantAsStandard)
+}
+
+// wantAsStandard checks that the Reader makes of a stream what the standard library does.
+func wantAsStandard(t *testing.T, packed []byte) {
+	t.Helper()
+	const most = 8 << 20
+	want, wantErr := io.ReadAll(io.LimitReader(flate.NewReader(bytes.NewReader(packed)), most))
+	for _, z := range []*deflate.Reader{deflate.NewReader(bytes.NewReader(packed)), deflate.NewReader(bytes.NewReader(packed)).InGo()} {
+		got, err := io.ReadAll(io.LimitReader(z, most))
+		if (err == nil) != (wantErr == nil) {
+			t.Fatalf("error %v, want %v", err, wantErr)
 		}
-	})
+		if err == nil && !bytes.Equal(got, want) {
+			t.Fatalf("%d bytes, want %d others", len(got), len(want))
+		}
+	}
+}
+
+// fixed is a stream of one block of fixed codes, written symbol by symbol.
+type fixed struct{ big.Int }
+
+func (f *fixed) bits(v uint64, n uint) *fixed {
+	for i := range n {
+		f.Lsh(&f.Int, 1).Or(&f.Int, big.NewInt(int64(v>>i&1)))
+	}
+	return f
+}
+
+// code appends a code, which is packed from its most significant bit on.
+func (f *fixed) code(v uint64, n uint) *fixed { return f.bits(bits.Reverse64(v)>>(64-n), n) }
+
+func (f *fixed) literals(n int) *fixed {
+	for i := range n {
+		f.code(uint64(0x30+i%100), 8)
+	}
+	return f
+}
+
+// match appends the shortest length, and a symbol of distances with its extra bits.
+func (f *fixed) match(distance, extra uint64, n uint) *fixed {
+	return f.code(1, 7).code(distance, 5).bits(extra, n)
+}
+
+// stream ends the block, before 40 bytes that nobody may take for a part of it.
+func (f *fixed) stream() []byte {
+	f.code(0, 7)
+	n := uint(f.BitLen()) - 1
+	packed := make([]byte, n/8+1+40)
+	for i := range n {
+		packed[i/8] |= byte(f.Bit(int(n-1-i))) << (i % 8)
+	}
+	return packed
+}
+
+// Symbols that mean nothing and distances beyond the start are errors, a byte less
+// is none, in the midst of a stream and at its end.
+func TestReaderSymbols(t *testing.T) {
+	begin := func() *fixed {
+		f := &fixed{}
+		f.SetInt64(1) // keeps leading zeros
+		return f.bits(1, 1).bits(1, 2)
+	}
+	for name, c := range map[string]struct {
+		f    *fixed
+		good bool
+	}{
+		"length symbol 286":     {begin().literals(50).code(0b11000110, 8).literals(50), false},
+		"length symbol 287":     {begin().literals(50).code(0b11000111, 8).literals(50), false},
+		"distance symbol 30":    {begin().literals(50).match(30, 0, 0).literals(50), false},
+		"distance symbol 31":    {begin().literals(50).match(31, 0, 0).literals(50), false},
+		"from the start on":     {begin().literals(50).match(11, 1, 4).literals(50), true},
+		"from before the start": {begin().literals(50).match(11, 2, 4).literals(50), false},
+		"at once":               {begin().match(0, 0, 0).literals(50), false},
+		"distance 1":            {begin().literals(1).match(0, 0, 0).literals(50), true},
+	} {
+		packed := c.f.stream()
+		wantAsStandard(t, packed)
+		if _, err := io.ReadAll(deflate.NewReader(bytes.NewReader(packed))); (err == nil) != c.good || err != nil && !errors.Is(err, deflate.ErrCorrupt) {
+			t.Errorf("%s: %v", name, err)
+		}
+		wantAsStandard(t, packed[:len(packed)-40])
+	}
 }
 
 func BenchmarkReader(b *testing.B) {

@@ -1,12 +1,12 @@
+#include "go_asm.h"
 #include "textflag.h"
 
 // SI: input, R9: the last place to refill at
 // DI: output, R10: the first place to stop at, R11: its begin
 // BX: bits, DX: how many of them count, in its low six bits
-// R8: codes. AX: the entry of a literal or length, CX: that of a distance
+// R8: codes. AX: the entry of a literal or length, CX: that of a distance, and
+// what is needed for a moment
 // R12: length, R13: bits behind it, R14: distance, R15: from where to copy
-
-#define distances (4*(2048+4096))
 
 // At least 56 bits, as refill.
 #define REFILL \
@@ -22,16 +22,16 @@
 
 #define LOOKUP \
 	MOVL BX, CX \
-	ANDL $2047, CX \
+	ANDL $(1<<const_literalBits-1), CX \
 	MOVL (R8)(CX*4), AX
 
-// As put and used; bit 14 is that of pairs.
+// As put and used.
 #define LITERALS \
 	SHRXQ AX, BX, BX \
 	SUBL  AX, DX \
 	MOVL  AX, CX \
 	SHRL  $16, AX \
-	SHRL  $14, CX \
+	SHRL  $const_pairBit, CX \
 	MOVW  AX, (DI) \
 	ANDL  $1, CX \
 	LEAQ  1(DI)(CX*1), DI
@@ -58,25 +58,25 @@ symbols:
 	JHS  done
 	REFILL
 	LOOKUP
-	TESTL $0x8000, AX
+	TESTL $const_isLiteral, AX
 	JZ    other
 	LITERALS
 	LOOKUP
-	TESTL $0x8000, AX
+	TESTL $const_isLiteral, AX
 	JZ    other
 	LITERALS
 	LOOKUP
-	TESTL $0x8000, AX
+	TESTL $const_isLiteral, AX
 	JZ    other
 	LITERALS
 	JMP   symbols
 
 other:
-	TESTL $0x80, AX
+	TESTL $const_isTable, AX
 	JNZ   longLiteral
 
 length:
-	TESTL $0x40, AX
+	TESTL $const_isEnd, AX
 	JNZ   done
 	REFILL
 	BZHIQ AX, BX, R12
@@ -89,9 +89,9 @@ length:
 	SHRXQ AX, BX, R13
 
 	MOVL  R13, CX
-	ANDL  $511, CX
-	MOVL  distances(R8)(CX*4), CX
-	TESTL $0x80, CX
+	ANDL  $(1<<const_distanceBits-1), CX
+	MOVL  codes_distances(R8)(CX*4), CX
+	TESTL $const_isTable, CX
 	JNZ   longDistance
 
 distance:
@@ -105,7 +105,7 @@ distance:
 	MOVQ  DI, R15
 	SUBQ  R14, R15
 
-	// An entry of nothing is 0, and so is the length or distance then.
+	// The entry of a symbol without meaning is 0, and so is its length or distance.
 	TESTL R12, R12
 	JZ    done
 	TESTL R14, R14
@@ -145,7 +145,7 @@ copy8:
 	JMP  symbols
 
 copy1:
-	MOVB (R15), CX
+	MOVBLZX (R15), CX
 	MOVB CX, (DI)
 	INCQ R15
 	INCQ DI
@@ -157,12 +157,12 @@ longLiteral:
 	MOVL  AX, CX
 	SHRL  $8, CX
 	MOVQ  BX, R13
-	SHRQ  $11, R13
+	SHRQ  $const_literalBits, R13
 	BZHIQ CX, R13, R13
 	SHRL  $16, AX
 	ADDQ  R13, AX
 	MOVL  (R8)(AX*4), AX
-	TESTL $0x8000, AX
+	TESTL $const_isLiteral, AX
 	JZ    length
 	LITERALS
 	JMP   symbols
@@ -171,11 +171,11 @@ longDistance:
 	MOVL  CX, R15
 	SHRL  $8, R15
 	MOVQ  R13, R14
-	SHRQ  $9, R14
+	SHRQ  $const_distanceBits, R14
 	BZHIQ R15, R14, R14
 	SHRL  $16, CX
 	ADDQ  R14, CX
-	MOVL  distances(R8)(CX*4), CX
+	MOVL  codes_distances(R8)(CX*4), CX
 	JMP   distance
 
 done:

@@ -119,7 +119,7 @@ func further(e uint32, bits uint64, primary uint) int {
 	return int(e>>16) + int(bits>>primary)&(1<<(e>>8&15)-1)
 }
 
-// unpackOne takes one symbol bit by bit where the input is about to end.
+// unpackOne takes one entry bit by bit where the input is about to end.
 func (z *Reader) unpackOne() (ended bool, err error) {
 	e, length, err := z.symbol(z.codes.literals[:], literalBits)
 	switch {
@@ -143,8 +143,8 @@ func (z *Reader) unpackOne() (ended bool, err error) {
 	return false, nil
 }
 
-// symbol takes the code of one symbol from the table, with as many bits as there
-// are at least, and its extra bits.
+// symbol takes the code of one symbol, or two literals', from the table, with as
+// many bits as there are at least, and its extra bits.
 func (z *Reader) symbol(table []uint32, primary uint) (e uint32, value int, err error) {
 	for want := uint(1); ; want++ {
 		if err := z.need(want); err != nil {
@@ -159,7 +159,7 @@ func (z *Reader) symbol(table []uint32, primary uint) (e uint32, value int, err 
 			z.drop(size)
 			return e, value, nil
 		}
-		if want > maxSymbol {
+		if e&63 == 0 && want > maxCode {
 			return 0, 0, errSymbol
 		}
 	}
