@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/purser-backup/purser/internal/hint"
+
 	"github.com/purser-backup/purser/discovery"
 )
 
@@ -53,8 +55,7 @@ func TestScope(t *testing.T) {
 func TestScopeErrors(t *testing.T) {
 	for _, s := range []string{"none", "label", "label=", "label==x", "Project", "project=shop", "All"} {
 		_, err := discovery.ParseScope(s)
-		hinted, ok := err.(interface{ Hint() string })
-		if err == nil || !strings.Contains(err.Error(), s) || !ok || !strings.Contains(hinted.Hint(), "BACKUP_SCOPE") {
+		if err == nil || !strings.Contains(err.Error(), s) || !strings.Contains(hint.Text(err), "BACKUP_SCOPE") {
 			t.Errorf("%q: %v", s, err)
 		}
 	}

@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/purser-backup/purser/internal/hint"
+
 	"github.com/purser-backup/purser/engine"
 	"github.com/purser-backup/purser/internal/secret"
 )
@@ -273,8 +275,7 @@ func TestErrors(t *testing.T) {
 			if !errors.Is(err, c.want) {
 				t.Fatalf("error %v, want %v", err, c.want)
 			}
-			var hint interface{ Hint() string }
-			if !errors.As(err, &hint) || hint.Hint() == "" {
+			if hint.Text(err) == "" {
 				t.Errorf("no hint in %v", err)
 			}
 			if after := targetNames(t, s); !slices.Equal(before, after) {

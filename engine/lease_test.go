@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/purser-backup/purser/internal/hint"
+
 	"github.com/purser-backup/purser/engine"
 )
 
@@ -40,8 +42,7 @@ func TestLease(t *testing.T) {
 	if !errors.Is(err, engine.ErrLocked) || !strings.Contains(err.Error(), `"other"`) {
 		t.Fatalf("error %v, want ErrLocked with the name of the host", err)
 	}
-	var hint interface{ Hint() string }
-	if !errors.As(err, &hint) {
+	if hint.Text(err) == "" {
 		t.Errorf("no hint in %v", err)
 	}
 	if after := targetNames(t, s); !slices.Equal(before, after) {

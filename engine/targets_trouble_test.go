@@ -2,7 +2,6 @@ package engine_test
 
 import (
 	"context"
-	"errors"
 	"io"
 	"net/http"
 	"os"
@@ -10,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/purser-backup/purser/internal/hint"
 
 	"github.com/purser-backup/purser/engine"
 	"github.com/purser-backup/purser/engine/storage"
@@ -87,18 +88,9 @@ func busy(t *testing.T, s *remoteSite) (any, func(int), func() bool) {
 	const times = 3
 	front := servertest.NewFront(t, s.Addr())
 	return front.Port, func(volume int) {
-		if volume != unlucky {
-			return
+		if volume == unlucky {
+			front.Answer(servertest.Times(times, servertest.Says(http.StatusServiceUnavailable, "")))
 		}
-		left := times
-		front.Answer(func(w http.ResponseWriter, r *http.Request) bool {
-			if left--; left < 0 {
-				return false
-			}
-			_, _ = io.Copy(io.Discard, r.Body) // a client that is still sending may be gone
-			w.WriteHeader(http.StatusServiceUnavailable)
-			return true
-		})
 	}, func() bool { return front.Hits() == times }
 }
 
@@ -226,12 +218,8 @@ func (s *remoteSite) goThrough(t *testing.T, c trouble) {
 
 func wantHint(t *testing.T, err error, hints []string) {
 	t.Helper()
-	var h interface{ Hint() string }
-	hint := ""
-	if errors.As(err, &h) {
-		hint = h.Hint()
-	}
-	if !slices.ContainsFunc(hints, func(text string) bool { return strings.Contains(hint, text) }) {
-		t.Errorf("got %v, hint %q, want one of %q", err, hint, hints)
+	advice := hint.Text(err)
+	if !slices.ContainsFunc(hints, func(text string) bool { return strings.Contains(advice, text) }) {
+		t.Errorf("got %v, hint %q, want one of %q", err, advice, hints)
 	}
 }

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/purser-backup/purser/internal/hint"
+
 	"github.com/purser-backup/purser/discovery"
 	"github.com/purser-backup/purser/dumpers"
 	"github.com/purser-backup/purser/internal/docker"
@@ -116,7 +118,7 @@ func (b *bench) ready(t *testing.T, id, text string) {
 }
 
 // wantError checks an error's text, and its hint.
-func wantError(t *testing.T, err error, hint string, texts ...string) {
+func wantError(t *testing.T, err error, advice string, texts ...string) {
 	t.Helper()
 	if err == nil {
 		t.Error("there is no error")
@@ -127,8 +129,7 @@ func wantError(t *testing.T, err error, hint string, texts ...string) {
 			t.Errorf("error %q lacks %q", err, text)
 		}
 	}
-	hinted, ok := err.(interface{ Hint() string })
-	if !ok || !strings.Contains(hinted.Hint(), hint) {
-		t.Errorf("%v: its hint lacks %q", err, hint)
+	if !strings.Contains(hint.Text(err), advice) {
+		t.Errorf("%v: its hint lacks %q", err, advice)
 	}
 }

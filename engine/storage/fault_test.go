@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/purser-backup/purser/internal/hint"
+
 	"github.com/purser-backup/purser/engine/storage"
 	"github.com/purser-backup/purser/engine/storage/driver"
 	"github.com/purser-backup/purser/engine/storage/servertest"
@@ -177,8 +179,8 @@ func TestServerFull(t *testing.T) {
 			s := c.open(t, c.server.Port, nil)
 			data := randomBytes(3 << 20)
 			err := s.Put(t.Context(), "object", bytes.NewReader(data), int64(len(data)))
-			if err == nil || !strings.Contains(hintOf(err), "full") && !strings.Contains(hintOf(err), "space") {
-				t.Errorf("got %v, hint %q", err, hintOf(err))
+			if err == nil || !strings.Contains(hint.Text(err), "full") && !strings.Contains(hint.Text(err), "space") {
+				t.Errorf("got %v, hint %q", err, hint.Text(err))
 			}
 			if list, err := s.List(t.Context(), ""); err != nil || len(list) != 0 {
 				t.Errorf("list: %v, %v", list, err)
@@ -194,29 +196,6 @@ func TestServerFull(t *testing.T) {
 	}
 }
 
-// answers are what a busy or a broken server says.
-func answers(status int, code string, header ...string) func(http.ResponseWriter, *http.Request) bool {
-	return func(w http.ResponseWriter, r *http.Request) bool {
-		for i := 0; i < len(header); i += 2 {
-			w.Header().Set(header[i], header[i+1])
-		}
-		_, _ = io.Copy(io.Discard, r.Body) // a client that is still sending may be gone
-		w.WriteHeader(status)
-		if code != "" {
-			fmt.Fprintf(w, `<?xml version="1.0" encoding="UTF-8"?><Error><Code>%s</Code><Message>by the test</Message></Error>`, code)
-		}
-		return true
-	}
-}
-
-// times lets an answer be given so many times.
-func times(n int, answer func(http.ResponseWriter, *http.Request) bool) func(http.ResponseWriter, *http.Request) bool {
-	return func(w http.ResponseWriter, r *http.Request) bool {
-		n--
-		return n >= 0 && answer(w, r)
-	}
-}
-
 // What passes is waited for, as long as the server asks for.
 func TestBusyServers(t *testing.T) {
 	all := faultSites(t)
@@ -226,18 +205,18 @@ func TestBusyServers(t *testing.T) {
 		count   int
 		atLeast time.Duration
 	}{
-		"s3, 500":             {"s3", answers(500, "InternalError"), 3, 0},
-		"s3, 503":             {"s3", answers(503, "ServiceUnavailable"), 5, 0},
-		"s3, throttled":       {"s3", answers(503, "SlowDown"), 5, 0},
-		"s3, Retry-After":     {"s3", answers(503, "SlowDown", "Retry-After", "1"), 2, 2 * time.Second},
-		"webdav, 500":         {"webdav", answers(500, ""), 3, 0},
-		"webdav, 503":         {"webdav", answers(503, ""), 3, 0},
-		"webdav, Retry-After": {"webdav", answers(429, "", "Retry-After", "1"), 2, 2 * time.Second},
+		"s3, 500":             {"s3", servertest.Says(500, "InternalError"), 3, 0},
+		"s3, 503":             {"s3", servertest.Says(503, "ServiceUnavailable"), 5, 0},
+		"s3, throttled":       {"s3", servertest.Says(503, "SlowDown"), 5, 0},
+		"s3, Retry-After":     {"s3", servertest.Says(503, "SlowDown", "Retry-After", "1"), 2, 2 * time.Second},
+		"webdav, 500":         {"webdav", servertest.Says(500, ""), 3, 0},
+		"webdav, 503":         {"webdav", servertest.Says(503, ""), 3, 0},
+		"webdav, Retry-After": {"webdav", servertest.Says(429, "", "Retry-After", "1"), 2, 2 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
 			front := servertest.NewFront(t, all[c.site].server.Addr())
 			s := all[c.site].open(t, front.Port, nil)
-			front.Answer(times(c.count, c.answer))
+			front.Answer(servertest.Times(c.count, c.answer))
 			data, began := randomBytes(100000), time.Now()
 			if err := s.Put(t.Context(), "object", bytes.NewReader(data), int64(len(data))); err != nil {
 				t.Fatal(err)
@@ -260,17 +239,17 @@ func TestRefusingServers(t *testing.T) {
 		hint   string
 		is     error
 	}{
-		"s3, credentials run out": {"s3", answers(400, "ExpiredToken"), "new temporary credentials", nil},
-		"s3, full":                {"s3", answers(507, "XMinioStorageFull"), "free some space", nil},
-		"s3, forbidden":           {"s3", answers(403, "AccessDenied"), "the rights", os.ErrPermission},
+		"s3, credentials run out": {"s3", servertest.Says(400, "ExpiredToken"), "new temporary credentials", nil},
+		"s3, full":                {"s3", servertest.Says(507, "XMinioStorageFull"), "free some space", nil},
+		"s3, forbidden":           {"s3", servertest.Says(403, "AccessDenied"), "the rights", os.ErrPermission},
 		// A real server's answer to a date that is wrong. It comes without a look at
 		// the body, so a part that is on its way would only see a reset.
 		"s3, clock": {"s3", func(_ http.ResponseWriter, r *http.Request) bool {
 			r.Header.Set("X-Amz-Date", time.Now().Add(-2*time.Hour).UTC().Format("20060102T150405Z"))
 			return false
 		}, "clock", nil},
-		"webdav, credentials run out": {"webdav", answers(401, ""), "FTP_PASSWORD", os.ErrPermission},
-		"webdav, forbidden":           {"webdav", answers(403, ""), "let the user", os.ErrPermission},
+		"webdav, credentials run out": {"webdav", servertest.Says(401, ""), "FTP_PASSWORD", os.ErrPermission},
+		"webdav, forbidden":           {"webdav", servertest.Says(403, ""), "let the user", os.ErrPermission},
 	} {
 		t.Run(name, func(t *testing.T) {
 			front := servertest.NewFront(t, all[c.site].server.Addr())
@@ -285,8 +264,8 @@ func TestRefusingServers(t *testing.T) {
 				return c.answer(w, r)
 			})
 			err := s.Put(t.Context(), "object", bytes.NewReader(data), int64(len(data)))
-			if err == nil || !strings.Contains(hintOf(err), c.hint) || !driver.IsPermanent(err) || c.is != nil && !errors.Is(err, c.is) {
-				t.Errorf("got %v, permanent %v, hint %q, want %q", err, driver.IsPermanent(err), hintOf(err), c.hint)
+			if err == nil || !strings.Contains(hint.Text(err), c.hint) || !driver.IsPermanent(err) || c.is != nil && !errors.Is(err, c.is) {
+				t.Errorf("got %v, permanent %v, hint %q, want %q", err, driver.IsPermanent(err), hint.Text(err), c.hint)
 			}
 			if warned != 0 {
 				t.Errorf("it was tried again %d times", warned)

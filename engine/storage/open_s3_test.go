@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/purser-backup/purser/internal/hint"
+
 	"github.com/minio/minio-go/v7"
 	"github.com/minio/minio-go/v7/pkg/credentials"
 
@@ -95,7 +97,7 @@ func TestS3Readings(t *testing.T) {
 	}
 	for _, endpoint := range []string{"host:9000", "ftp://host", "http://", "http://id:secret@host", "http://host/path"} {
 		_, err := storage.Open(t.Context(), "s3://backups/x", s3Options(endpoint))
-		if err == nil || !strings.Contains(hintOf(err), "https://host") || strings.Contains(err.Error(), "secret") {
+		if err == nil || !strings.Contains(hint.Text(err), "https://host") || strings.Contains(err.Error(), "secret") {
 			t.Errorf("endpoint %s: %v", endpoint, err)
 		}
 	}

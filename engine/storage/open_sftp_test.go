@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/purser-backup/purser/internal/hint"
+
 	"github.com/purser-backup/purser/engine/storage"
 	"github.com/purser-backup/purser/engine/storage/servertest"
 	"github.com/purser-backup/purser/internal/secret"
@@ -84,7 +86,7 @@ func TestOpenSFTPHome(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := put(t.Context(), store, "object", "x"); !errors.Is(err, fs.ErrPermission) || !strings.Contains(hintOf(err), "the folder /") {
+	if err := put(t.Context(), store, "object", "x"); !errors.Is(err, fs.ErrPermission) || !strings.Contains(hint.Text(err), "the folder /") {
 		t.Errorf("the root: %v", err)
 	}
 	if err := store.Close(); err != nil {

@@ -2,7 +2,6 @@ package storage_test
 
 import (
 	"bytes"
-	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -10,16 +9,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/purser-backup/purser/internal/hint"
+
 	"github.com/purser-backup/purser/engine/storage"
 )
-
-func hintOf(err error) string {
-	var h interface{ Hint() string }
-	if errors.As(err, &h) {
-		return h.Hint()
-	}
-	return ""
-}
 
 // Each URL leads where it leads duplicity, whose objects are then seen.
 func TestOpenFile(t *testing.T) {
@@ -128,10 +121,10 @@ func TestOpenRefuses(t *testing.T) {
 			t.Errorf("%q: no error", c.url)
 			continue
 		}
-		if !strings.Contains(err.Error(), c.msg) || !strings.Contains(hintOf(err), c.hint) {
-			t.Errorf("%q: error %q, hint %q, want %q and %q", c.url, err, hintOf(err), c.msg, c.hint)
+		if !strings.Contains(err.Error(), c.msg) || !strings.Contains(hint.Text(err), c.hint) {
+			t.Errorf("%q: error %q, hint %q, want %q and %q", c.url, err, hint.Text(err), c.msg, c.hint)
 		}
-		if text := err.Error() + hintOf(err); strings.Contains(text, "secret") {
+		if text := err.Error() + hint.Text(err); strings.Contains(text, "secret") {
 			t.Errorf("%q: the password is in %q", c.url, text)
 		}
 	}

@@ -99,7 +99,7 @@ func asUsage(err error) error {
 	}
 	var all []error
 	for _, e := range hint.Flatten(err) {
-		all = append(all, &usageError{err: e, hint: strings.Join(hint.Of(e), "\n")})
+		all = append(all, &usageError{err: e, hint: hint.Text(e)})
 	}
 	return errors.Join(all...)
 }

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/purser-backup/purser/internal/hint"
+
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -161,7 +163,7 @@ func TestBadCommandLines(t *testing.T) {
 			continue
 		}
 		for _, e := range split(err) {
-			if h, ok := e.(interface{ Hint() string }); !ok || h.Hint() == "" {
+			if hint.Text(e) == "" {
 				t.Errorf("%s: no hint", line)
 			}
 		}

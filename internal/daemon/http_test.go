@@ -16,6 +16,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/purser-backup/purser/internal/hint"
+
 	"github.com/purser-backup/purser/discovery"
 	"github.com/purser-backup/purser/internal/api"
 	"github.com/purser-backup/purser/internal/secret"
@@ -158,8 +160,7 @@ func TestPortTaken(t *testing.T) {
 	b := newBench(t, "BACKUP_LISTEN="+taken.Addr().String(), "BACKUP_LISTEN_TOKEN="+testToken)
 	b.Daemon.listen = b.listenAll
 	err = b.Serve(t.Context(), nil)
-	var hint interface{ Hint() string }
-	if err == nil || !strings.Contains(err.Error(), "address already in use") || !errors.As(err, &hint) || !strings.Contains(hint.Hint(), "BACKUP_LISTEN") {
+	if err == nil || !strings.Contains(err.Error(), "address already in use") || !strings.Contains(hint.Text(err), "BACKUP_LISTEN") {
 		t.Errorf("got %v", err)
 	}
 	if _, err := os.Stat(b.state.socketPath()); !errors.Is(err, os.ErrNotExist) {

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/purser-backup/purser/internal/hint"
+
 	"golang.org/x/sync/errgroup"
 
 	"github.com/purser-backup/purser/discovery"
@@ -65,12 +67,8 @@ func (s *rancherSource) containers(ctx context.Context) ([]discovery.Container, 
 			return found, problems
 		}
 	}
-	remedy := ""
-	if h, ok := err.(interface{ Hint() string }); ok {
-		remedy = h.Hint()
-	}
 	text := strings.TrimPrefix(err.Error(), "rancher: ") + "; only what Docker shows is known"
-	return nil, []discovery.Problem{{Subject: "rancher", Message: text, Remedy: remedy, Blind: true}}
+	return nil, []discovery.Problem{{Subject: "rancher", Message: text, Remedy: hint.Text(err), Blind: true}}
 }
 
 // follow signals each change until ctx ends. While events can't be had, it

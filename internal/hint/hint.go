@@ -25,6 +25,9 @@ func Of(err error) []string {
 	return nil
 }
 
+// Text is what Of returns, in one.
+func Text(err error) string { return strings.Join(Of(err), "\n") }
+
 // OfAll returns the advice of each error that was joined into err, each line
 // once. It is never nil.
 func OfAll(err error) []string {

@@ -1,6 +1,8 @@
 package servertest
 
 import (
+	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -64,4 +66,28 @@ func (f *Front) answered(w http.ResponseWriter, r *http.Request) bool {
 	}
 	f.hits++
 	return true
+}
+
+// Says answers with a status, headers by name and value, and, unless it is empty,
+// an error code as S3 has them.
+func Says(status int, code string, header ...string) func(http.ResponseWriter, *http.Request) bool {
+	return func(w http.ResponseWriter, r *http.Request) bool {
+		for i := 0; i < len(header); i += 2 {
+			w.Header().Set(header[i], header[i+1])
+		}
+		_, _ = io.Copy(io.Discard, r.Body) // a client that is still sending may be gone
+		w.WriteHeader(status)
+		if code != "" {
+			fmt.Fprintf(w, `<?xml version="1.0" encoding="UTF-8"?><Error><Code>%s</Code><Message>by the test</Message></Error>`, code)
+		}
+		return true
+	}
+}
+
+// Times lets an answer be given so many times.
+func Times(n int, answer func(http.ResponseWriter, *http.Request) bool) func(http.ResponseWriter, *http.Request) bool {
+	return func(w http.ResponseWriter, r *http.Request) bool {
+		n--
+		return n >= 0 && answer(w, r)
+	}
 }

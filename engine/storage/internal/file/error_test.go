@@ -7,6 +7,8 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/purser-backup/purser/internal/hint"
+
 	"github.com/purser-backup/purser/engine/storage/driver"
 )
 
@@ -26,8 +28,7 @@ func TestExplain(t *testing.T) {
 	} {
 		cause := &fs.PathError{Op: "open", Path: "/target/x", Err: errno}
 		err := explain("/target", cause)
-		var hint interface{ Hint() string }
-		if !errors.As(err, &hint) || !strings.Contains(hint.Hint(), word) || !strings.Contains(hint.Hint(), "/target") {
+		if advice := hint.Text(err); !strings.Contains(advice, word) || !strings.Contains(advice, "/target") {
 			t.Errorf("%v: hint is missing %q", err, word)
 		}
 		if !driver.IsPermanent(err) || !errors.Is(err, errno) || err.Error() != cause.Error() {

@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/purser-backup/purser/internal/hint"
+
 	"golang.org/x/sys/unix"
 
 	"github.com/purser-backup/purser/engine/storage/driver"
@@ -220,8 +222,7 @@ func TestOpenCancelled(t *testing.T) {
 
 func wantHint(t *testing.T, err, cause error) {
 	t.Helper()
-	var hint interface{ Hint() string }
-	if !errors.Is(err, cause) || !errors.As(err, &hint) || hint.Hint() == "" || !driver.IsPermanent(err) {
+	if !errors.Is(err, cause) || hint.Text(err) == "" || !driver.IsPermanent(err) {
 		t.Errorf("got %v, want a permanent %v with a hint", err, cause)
 	}
 }

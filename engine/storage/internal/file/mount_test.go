@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/purser-backup/purser/internal/hint"
+
 	"github.com/purser-backup/purser/engine/storage/driver"
 	"github.com/purser-backup/purser/engine/storage/internal/file"
 )
@@ -75,8 +77,7 @@ func TestRequireMount(t *testing.T) {
 
 func wantNoMount(t *testing.T, err error) {
 	t.Helper()
-	var h interface{ Hint() string }
-	if !errors.As(err, &h) || !strings.Contains(h.Hint(), "BACKUP_TARGET_REQUIRE_MOUNT") || !driver.IsPermanent(err) {
+	if err == nil || !strings.Contains(hint.Text(err), "BACKUP_TARGET_REQUIRE_MOUNT") || !driver.IsPermanent(err) {
 		t.Errorf("got %v, want that it is not on a mount", err)
 	}
 }

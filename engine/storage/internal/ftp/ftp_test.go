@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/purser-backup/purser/internal/hint"
+
 	"github.com/purser-backup/purser/engine/storage/driver"
 	"github.com/purser-backup/purser/engine/storage/driver/drivertest"
 	"github.com/purser-backup/purser/engine/storage/internal/ftp"
@@ -139,8 +141,7 @@ func TestBadInput(t *testing.T) {
 			l := login(c.server)
 			c.change(&l)
 			err := drivertest.PutText(t.Context(), open(t, l, c.tls), "object", "x")
-			var h interface{ Hint() string }
-			if !errors.As(err, &h) || !strings.Contains(h.Hint(), c.hint) || driver.IsPermanent(err) == c.transient || c.is != nil && !errors.Is(err, c.is) {
+			if err == nil || !strings.Contains(hint.Text(err), c.hint) || driver.IsPermanent(err) == c.transient || c.is != nil && !errors.Is(err, c.is) {
 				t.Errorf("got %v, permanent %v, want the hint %q", err, driver.IsPermanent(err), c.hint)
 			}
 			if text := fmt.Sprint(err); strings.Contains(text, "secret") || strings.Contains(text, c.server.Password) {

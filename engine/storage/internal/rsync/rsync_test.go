@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/purser-backup/purser/internal/hint"
+
 	"github.com/purser-backup/purser/engine/storage/driver"
 	"github.com/purser-backup/purser/engine/storage/driver/drivertest"
 	"github.com/purser-backup/purser/engine/storage/internal/network"
@@ -163,8 +165,7 @@ func TestBadInput(t *testing.T) {
 			if c.call != nil {
 				err = c.call(t.Context(), b)
 			}
-			var h interface{ Hint() string }
-			if !errors.As(err, &h) || !strings.Contains(h.Hint(), c.hint) || driver.IsPermanent(err) == c.transient || c.is != nil && !errors.Is(err, c.is) {
+			if err == nil || !strings.Contains(hint.Text(err), c.hint) || driver.IsPermanent(err) == c.transient || c.is != nil && !errors.Is(err, c.is) {
 				t.Errorf("got %v, permanent %v, want the hint %q", err, driver.IsPermanent(err), c.hint)
 			}
 			if text := fmt.Sprint(err); strings.Contains(text, "wrong secret") || strings.Contains(text, d.Password) {
@@ -183,8 +184,7 @@ func TestLostReason(t *testing.T) {
 	l, ssh := overSSH(s, filepath.Join(file, "x"))
 	silent := rsync.Options{SSH: ssh, More: []string{"--rsync-path=2>/dev/null rsync"}}
 	err := drivertest.PutText(t.Context(), open(t, l, silent), "object", "x")
-	var h interface{ Hint() string }
-	if !errors.As(err, &h) || !strings.Contains(h.Hint(), "is a file") || !driver.IsPermanent(err) {
+	if err == nil || !strings.Contains(hint.Text(err), "is a file") || !driver.IsPermanent(err) {
 		t.Errorf("got %v", err)
 	}
 	if data, err := os.ReadFile(file); err != nil || string(data) != "kept" {

@@ -11,6 +11,8 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/purser-backup/purser/internal/hint"
+
 	"github.com/minio/minio-go/v7"
 	"github.com/minio/minio-go/v7/pkg/credentials"
 
@@ -279,11 +281,10 @@ func TestBadInput(t *testing.T) {
 	}
 }
 
-func wantFault(t *testing.T, verb string, err error, hint string) {
+func wantFault(t *testing.T, verb string, err error, advice string) {
 	t.Helper()
-	var h interface{ Hint() string }
-	if !errors.As(err, &h) || !strings.Contains(h.Hint(), hint) {
-		t.Errorf("%s: got %v, want an error with the hint %q", verb, err, hint)
+	if err == nil || !strings.Contains(hint.Text(err), advice) {
+		t.Errorf("%s: got %v, want an error with the hint %q", verb, err, advice)
 	}
 }
 

@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/purser-backup/purser/internal/hint"
+
 	"golang.org/x/sync/errgroup"
 
 	"github.com/purser-backup/purser/engine/storage/driver"
@@ -129,13 +131,12 @@ func TestLogin(t *testing.T) {
 	}
 }
 
-func wantFault(t *testing.T, err error, hint string) {
+func wantFault(t *testing.T, err error, advice string) {
 	t.Helper()
-	var h interface{ Hint() string }
-	if !errors.As(err, &h) || !strings.Contains(h.Hint(), hint) || !driver.IsPermanent(err) {
-		t.Errorf("got %v, permanent %v, want the hint %q", err, driver.IsPermanent(err), hint)
+	if err == nil || !strings.Contains(hint.Text(err), advice) || !driver.IsPermanent(err) {
+		t.Errorf("got %v, permanent %v, want the hint %q", err, driver.IsPermanent(err), advice)
 	}
-	if strings.Contains(fmt.Sprint(err, h), "secret") {
+	if strings.Contains(fmt.Sprint(err, hint.Text(err)), "secret") {
 		t.Errorf("the password is in %v", err)
 	}
 }

@@ -17,6 +17,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/purser-backup/purser/internal/hint"
+
 	"github.com/purser-backup/purser/engine/storage/driver"
 	"github.com/purser-backup/purser/engine/storage/driver/drivertest"
 	"github.com/purser-backup/purser/engine/storage/internal/network"
@@ -204,11 +206,10 @@ func plant(t *testing.T, s *servertest.WebDAV, path string, data []byte) {
 	}
 }
 
-func wantFault(t *testing.T, err error, hint string, transient bool) {
+func wantFault(t *testing.T, err error, advice string, transient bool) {
 	t.Helper()
-	var h interface{ Hint() string }
-	if !errors.As(err, &h) || !strings.Contains(h.Hint(), hint) || driver.IsPermanent(err) == transient {
-		t.Errorf("got %v, permanent %v, want the hint %q", err, driver.IsPermanent(err), hint)
+	if err == nil || !strings.Contains(hint.Text(err), advice) || driver.IsPermanent(err) == transient {
+		t.Errorf("got %v, permanent %v, want the hint %q", err, driver.IsPermanent(err), advice)
 	}
 }
 
