@@ -3,6 +3,7 @@ package daemon
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/purser-backup/purser/dumpers"
 	"github.com/purser-backup/purser/engine/storage"
 	"github.com/purser-backup/purser/engine/storage/driver/drivertest"
 	"github.com/purser-backup/purser/internal/config"
@@ -295,11 +297,13 @@ func TestIncrementBaseOfProfiles(t *testing.T) {
 }
 
 // What the time limit leaves of the profiles is carried to the next runs, the
-// one that was cut first.
+// one that was cut first. The replaced dumps stay until it is at its end.
 func TestTimeLimitOfProfiles(t *testing.T) {
 	b := newBench(t, "BACKUP_TIME_LIMIT=1s", "BACKUP_MODULE_DATABASE=false", "BACKUP_DUPLICITY_VOLSIZE=1",
 		"BACKUP_PROFILES=[a]\nschedule: @daily\n[b]\nschedule: @daily\n[c]\nschedule: @daily")
 	b.must(t, os.WriteFile(filepath.Join(b.root, "source", "big"), incompressible(t, 3<<20), 0o600))
+	kept := dumpers.Previous(filepath.Join(b.root, "source"))
+	b.must(t, os.MkdirAll(kept, 0o700))
 	var order []string
 	for n := 0; ; n++ {
 		if n > 30 {
@@ -307,12 +311,18 @@ func TestTimeLimitOfProfiles(t *testing.T) {
 		}
 		served := b.due(t, RunOptions{Trigger: BySchedule})
 		order = append(order, served)
+		if _, err := os.Stat(kept); n == 0 && err != nil {
+			t.Errorf("after a cut backup: %v", err)
+		}
 		if last := b.history(t).LastRun; last.Result == Complete {
 			break
 		} else if last.Result != Incomplete {
 			t.Fatalf("run %d: %+v", n, last)
 		}
 		b.clock = b.clock.Add(time.Minute)
+	}
+	if _, err := os.Stat(kept); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("after the last backup: %v", err)
 	}
 	slices.Sort(order)
 	if got := strings.Join(slices.Compact(order), ", "); !strings.Contains(got, "a") || len(order) < 6 {
