@@ -25,5 +25,5 @@ soak: ## the long tests whole, and each fuzz target for ten minutes (FUZZTIME=10
 lint: ## gofmt, go vet, staticcheck, shellcheck
 	scripts/lint
 
-bench: ## purser beside restic, borg and duplicity (RUNS=3, SIZE=100, DUMPS=true); the stages by themselves: go test -bench . ./engine/...
+bench: ## purser beside restic, borg and duplicity (RUNS=3, SIZE=100, TABLES=comparison,dumps); the stages by themselves: go test -bench . ./engine/...
 	scripts/bench
