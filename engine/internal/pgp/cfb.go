@@ -41,11 +41,27 @@ func (e *cfbEncrypter) encrypt(b []byte) {
 // for the key stream: len(b), rounded up to whole blocks. Its blocks don't depend
 // on each other, and the processor works on several at a time.
 func decryptCFB(block cipher.Block, before, b, stream []byte) {
-	n := block.BlockSize()
-	stream = stream[:(len(b)+n-1)/n*n]
-	for at := 0; at < len(stream); at += n {
-		block.Encrypt(stream[at:at+n], before)
-		before = b[at:min(at+n, len(b))]
+	if len(b) == 0 {
+		return
 	}
+	n := block.BlockSize()
+	block.Encrypt(stream[:n], before)
+	encryptBlocks(block, stream[n:], b[:(len(b)-1)/n*n])
 	subtle.XORBytes(b, b, stream)
+}
+
+// A blocksEncrypter is a cipher.Block that takes many blocks at once.
+type blocksEncrypter interface {
+	encryptBlocks(dst, src []byte)
+}
+
+// encryptBlocks encrypts each block of src, which are whole, for itself.
+func encryptBlocks(block cipher.Block, dst, src []byte) {
+	if many, ok := block.(blocksEncrypter); ok {
+		many.encryptBlocks(dst, src)
+		return
+	}
+	for n := block.BlockSize(); len(src) > 0; dst, src = dst[n:], src[n:] {
+		block.Encrypt(dst, src)
+	}
 }

@@ -77,7 +77,7 @@ func symmetricByID(id byte) (symmetric, bool) {
 	case 8:
 		return symmetric{24, aes.NewCipher}, true
 	case cipherAES256:
-		return symmetric{32, aes.NewCipher}, true
+		return symmetric{32, newAES256}, true
 	case 10:
 		return symmetric{32, func(k []byte) (cipher.Block, error) { return twofish.NewCipher(k) }}, true
 	}
