@@ -2,9 +2,12 @@ package main
 
 import (
 	"bytes"
+	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -53,6 +56,7 @@ func servers() []database {
 type dumps struct {
 	*settings
 	purser, restic tool
+	packed         tool // purser, of what gzip makes of the dumps
 	source, bare   string
 }
 
@@ -68,6 +72,7 @@ func dumpTables(ctx context.Context, s *settings) (err error) {
 			d.restic = t
 		}
 	}
+	d.packed = tools(filepath.Join(s.dir, "packed"), s.purser)[0]
 	d.purser.env = append(d.purser.env, "DOCKER_HOST="+os.Getenv("DOCKER_HOST"), "BACKUP_SCOPE=label=purser-bench="+filepath.Base(s.dir), "BACKUP_DUMP_WORKERS=4")
 	defer func() { err = errors.Join(err, d.remove(context.WithoutCancel(ctx))) }()
 	rows := 100_000 * s.size
@@ -136,7 +141,7 @@ func (d *dumps) begin(ctx context.Context) error {
 	if err := errors.Join(os.RemoveAll(d.source), os.MkdirAll(filepath.Join(d.source, "dump"), 0o700)); err != nil {
 		return err
 	}
-	return errors.Join(d.purser.begin(ctx, d.source), d.restic.begin(ctx, d.source))
+	return errors.Join(d.purser.begin(ctx, d.source), d.restic.begin(ctx, d.source), d.packed.begin(ctx, d.source))
 }
 
 // one measures a single database: its dump beside the bare client's, and the
@@ -189,7 +194,7 @@ func (d *dumps) bareDump(ctx context.Context, sv database, id string) (sample, e
 }
 
 func (d *dumps) increment(ctx context.Context, sv database, id string) error {
-	var full, again [2]sample
+	var full, again, packed [2]sample
 	for i, change := range []string{"", sv.change} {
 		if change != "" {
 			if err := d.sql(ctx, id, sv, change); err != nil {
@@ -203,16 +208,63 @@ func (d *dumps) increment(ctx context.Context, sv database, id string) error {
 		if again[i], err = d.restic.run(ctx, filepath.Join(d.source, "dump"), d.restic.backup); err != nil {
 			return err
 		}
+		if packed[i], err = d.pack(ctx); err != nil {
+			return err
+		}
 	}
 	dump, err := size(filepath.Join(d.source, "dump"))
 	if err != nil {
 		return err
 	}
 	fmt.Printf("\n%s: 1 %% of the rows changed, dump of %.0f MB\n%-12s %12s %12s\n", sv.image, megabytes(dump), "", "full MB", "increment MB")
-	fmt.Printf("%-12s %12.2f %12.2f\n%-12s %12.2f %12.2f\n", "purser", megabytes(full[0].added), megabytes(full[1].added), "restic", megabytes(again[0].added), megabytes(again[1].added))
+	for _, of := range []struct {
+		name string
+		took [2]sample
+	}{{"purser", full}, {"of gzip's", packed}, {"restic", again}} {
+		fmt.Printf("%-12s %12.2f %12.2f\n", of.name, megabytes(of.took[0].added), megabytes(of.took[1].added))
+	}
 	judgeDump("increment to full", added(full[1])/added(full[0]), 0.08, "of purser's full")
 	judgeDump("increment to restic's", added(full[1])/added(again[1]), 0.25, "of restic's")
 	return nil
+}
+
+// pack backs up what gzip makes of the dump: what would be stored if the recipes
+// had their clients compress.
+func (d *dumps) pack(ctx context.Context) (sample, error) {
+	source := filepath.Join(d.dir, "packed", "source")
+	if err := os.RemoveAll(source); err != nil {
+		return sample{}, err
+	}
+	dump := filepath.Join(d.source, "dump")
+	err := filepath.WalkDir(dump, func(path string, e fs.DirEntry, err error) error {
+		if err != nil || !e.Type().IsRegular() {
+			return err
+		}
+		rel, err := filepath.Rel(dump, path)
+		if err != nil {
+			return err
+		}
+		return errors.Join(os.MkdirAll(filepath.Join(source, filepath.Dir(rel)), 0o700), gzipped(path, filepath.Join(source, rel+".gz")))
+	})
+	if err != nil {
+		return sample{}, err
+	}
+	return d.packed.run(ctx, source, d.packed.backup)
+}
+
+func gzipped(from, to string) error {
+	in, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	out, err := os.Create(to)
+	if err != nil {
+		return err
+	}
+	z := gzip.NewWriter(out)
+	_, err = io.Copy(z, in)
+	return errors.Join(err, z.Close(), out.Close())
 }
 
 // four measures two servers of each kind, one after the other and all at once.
