@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"path"
+	"strconv"
 	"strings"
 
 	"github.com/docker/docker/api/types/container"
@@ -17,14 +18,19 @@ import (
 // its own user reads. In the container's configuration they would be seen by
 // all who may inspect it, and stay in the Engine's files.
 func (o *oneShot) putEnvironment(ctx context.Context, env []dumpers.Variable) error {
+	return o.client.putEnvironment(ctx, o.id, &tar.Header{Name: o.env, Mode: 0o600, Uid: o.uid, Gid: o.gid}, env)
+}
+
+// putEnvironment puts the variables into a container as the file of a header.
+func (c *Client) putEnvironment(ctx context.Context, id string, header *tar.Header, env []dumpers.Variable) error {
 	var content strings.Builder
 	for _, v := range env {
 		fmt.Fprintf(&content, "export %s='%s'\n", v.Name, strings.ReplaceAll(v.Value.Reveal(), "'", `'\''`))
 	}
+	dir := path.Dir(header.Name)
+	header.Typeflag, header.Name, header.Size = tar.TypeReg, path.Base(header.Name), int64(content.Len())
 	var archive bytes.Buffer
 	w := tar.NewWriter(&archive)
-	header := &tar.Header{Typeflag: tar.TypeReg, Name: path.Base(o.env), Mode: 0o600,
-		Uid: o.uid, Gid: o.gid, Size: int64(content.Len())}
 	if err := w.WriteHeader(header); err != nil {
 		return fmt.Errorf("pack environment: %w", err)
 	}
@@ -34,9 +40,31 @@ func (o *oneShot) putEnvironment(ctx context.Context, env []dumpers.Variable) er
 	if err := w.Close(); err != nil {
 		return fmt.Errorf("pack environment: %w", err)
 	}
-	err := o.client.api.CopyToContainer(ctx, o.id, path.Dir(o.env), &archive, container.CopyToContainerOptions{})
-	if err != nil {
-		return callError("put the environment into container "+short(o.id), err)
+	if err := c.api.CopyToContainer(ctx, id, dir, &archive, container.CopyToContainerOptions{}); err != nil {
+		return callError("put the environment into container "+short(id), err)
 	}
 	return nil
+}
+
+// wrapped is a command that begins with reading the environment from a file.
+func wrapped(env string, command []string) []string {
+	return append([]string{"sh", "-c", ". " + env + " || exit 125\nrm -f " + env + ` 2>/dev/null; exec "$@"`, "purser"}, command...)
+}
+
+// putSecrets puts the variables of a server into its container, which is yet to
+// start: for its user alone, or for all of its users where that one's number
+// isn't known.
+func (r *Runtime) putSecrets(ctx context.Context, id, env string, secrets []dumpers.Variable) error {
+	info, err := r.client.api.ContainerInspect(ctx, id)
+	if err != nil {
+		return callError("inspect container "+short(id), err)
+	}
+	header := &tar.Header{Name: env, Mode: 0o600}
+	if info.Config != nil {
+		user, _, _ := strings.Cut(info.Config.User, ":")
+		if header.Uid, err = strconv.Atoi(user); err != nil && user != "" && user != "root" {
+			header.Mode = 0o444
+		}
+	}
+	return r.client.putEnvironment(ctx, id, header, secrets)
 }

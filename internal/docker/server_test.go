@@ -8,6 +8,7 @@ import (
 
 	"github.com/purser-backup/purser/discovery"
 	"github.com/purser-backup/purser/dumpers"
+	"github.com/purser-backup/purser/internal/secret"
 )
 
 // buggyWriter panics at the first Write.
@@ -45,4 +46,49 @@ func TestServerWithBuggyTrial(t *testing.T) {
 		}
 		b.clean(t)
 	}
+}
+
+// A server is handed its secrets, whoever it runs as, and nobody who may
+// inspect its container sees them.
+func TestServerSecrets(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	value := "h1dden 'quoted' \"twice\" $HOME\n"
+	server := dumpers.Server{Service: "_/x", Image: "busybox", Env: []string{"OPEN=yes"}, Secrets: []dumpers.Variable{{Name: "WORD", Value: secret.New(value)}},
+		Entrypoint: []string{"sh", "-c"}, Command: []string{`ls -A / | grep purser; echo "$OPEN:$1:$WORD:$$:end"; sleep 1000`, "x", "two words"}}
+	output := &shown{until: ":end\n", done: make(chan struct{})}
+	err := b.runtime.Serve(t.Context(), server, output, func(ctx context.Context, c discovery.Container) error {
+		if c.Env["WORD"] != value || c.Env["OPEN"] != "yes" {
+			t.Errorf("the server's environment is %q", c.Env)
+		}
+		_, inspected, err := b.API.ContainerInspectWithRaw(ctx, c.ID, false)
+		if inspected := string(inspected); err != nil || strings.Contains(inspected, "h1dden") || !strings.Contains(inspected, "OPEN=yes") {
+			t.Errorf("the container is %s", inspected)
+		}
+		select {
+		case <-output.done:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	})
+	if want := "yes:two words:" + value + ":1:end\n"; err != nil || output.text.String() != want {
+		t.Errorf("it prints %q, want %q; %v", output.text.String(), want, err)
+	}
+	b.clean(t)
+}
+
+// shown keeps what is written, and tells when it ends as awaited.
+type shown struct {
+	text  strings.Builder
+	until string
+	done  chan struct{}
+}
+
+func (s *shown) Write(p []byte) (int, error) {
+	n, err := s.text.Write(p)
+	if strings.HasSuffix(s.text.String(), s.until) {
+		close(s.done)
+	}
+	return n, err
 }
