@@ -121,7 +121,7 @@ func (b Secrets) advise(s discovery.Service, advice string) string {
 // where says what the operator has bound to a service, or could.
 func (b Secrets) where(s discovery.Service) string {
 	if b == "" {
-		return "a password that the service hasn't got goes into the file " + s.ID() + "/VARIABLE below a directory that " + SecretsSetting + " names"
+		return "another password goes into the file " + s.ID() + "/VARIABLE below a directory that " + SecretsSetting + " names"
 	}
 	bound, err := b.bound(s.Stack, s.Name)
 	if err != nil || len(bound) == 0 {

@@ -6,6 +6,8 @@ import (
 	"context"
 	"fmt"
 	"path"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -46,10 +48,19 @@ func (c *Client) putEnvironment(ctx context.Context, id string, header *tar.Head
 	return nil
 }
 
-// wrapped is a command that begins with reading the environment from a file.
-func wrapped(env string, command []string) []string {
-	return append([]string{"sh", "-c", ". " + env + " || exit 125\nrm -f " + env + ` 2>/dev/null; exec "$@"`, "purser"}, command...)
+// wrapped is a server's command that begins with reading the environment from
+// a file. Shells drop variables with names such as discovery.type: they are
+// given once more.
+func wrapped(env string, s dumpers.Server) []string {
+	command := []string{"sh", "-c", ". " + env + " || exit 125\nrm -f " + env + ` 2>/dev/null; exec "$@"`, "purser"}
+	odd := slices.DeleteFunc(slices.Clone(s.Env), func(line string) bool { return plainVariable.MatchString(line) })
+	if len(odd) > 0 {
+		command = append(append(command, "env"), odd...)
+	}
+	return slices.Concat(command, s.Entrypoint, s.Command)
 }
+
+var plainVariable = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*=`)
 
 // putSecrets puts the variables of a server into its container, which is yet to
 // start: for its user alone, or for all of its users where that one's number

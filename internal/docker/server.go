@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"slices"
 	"strings"
 
 	"github.com/docker/docker/api/types/container"
@@ -38,7 +37,7 @@ func (r *Runtime) Serve(ctx context.Context, s dumpers.Server, output io.Writer,
 	}
 	env := "/.purser-" + random
 	if len(s.Secrets) > 0 {
-		config.Entrypoint, config.Cmd = wrapped(env, append(slices.Clone(s.Entrypoint), s.Command...)), nil
+		config.Entrypoint, config.Cmd = wrapped(env, s), nil
 	}
 	id, err := r.createNamed(ctx, "purser-"+random, config, host)
 	if err != nil {

@@ -54,8 +54,8 @@ func TestServerSecrets(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	value := "h1dden 'quoted' \"twice\" $HOME\n"
-	server := dumpers.Server{Service: "_/x", Image: "busybox", Env: []string{"OPEN=yes"}, Secrets: []dumpers.Variable{{Name: "WORD", Value: secret.New(value)}},
-		Entrypoint: []string{"sh", "-c"}, Command: []string{`ls -A / | grep purser; echo "$OPEN:$1:$WORD:$$:end"; sleep 1000`, "x", "two words"}}
+	server := dumpers.Server{Service: "_/x", Image: "busybox", Env: []string{"OPEN=yes", "odd.name=two words"}, Secrets: []dumpers.Variable{{Name: "WORD", Value: secret.New(value)}},
+		Entrypoint: []string{"sh", "-c"}, Command: []string{`ls -A / | grep purser; tr '\0' '\n' </proc/1/environ | grep odd; echo "$OPEN:$1:$WORD:$$:end"; sleep 1000`, "x", "two words"}}
 	output := &shown{until: ":end\n", done: make(chan struct{})}
 	err := b.runtime.Serve(t.Context(), server, output, func(ctx context.Context, c discovery.Container) error {
 		if c.Env["WORD"] != value || c.Env["OPEN"] != "yes" {
@@ -72,7 +72,7 @@ func TestServerSecrets(t *testing.T) {
 			return ctx.Err()
 		}
 	})
-	if want := "yes:two words:" + value + ":1:end\n"; err != nil || output.text.String() != want {
+	if want := "odd.name=two words\nyes:two words:" + value + ":1:end\n"; err != nil || output.text.String() != want {
 		t.Errorf("it prints %q, want %q; %v", output.text.String(), want, err)
 	}
 	b.clean(t)
