@@ -6,8 +6,12 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/image"
+
 	"github.com/purser-backup/purser/discovery"
 	"github.com/purser-backup/purser/dumpers"
+	"github.com/purser-backup/purser/internal/docker/dockertest"
 	"github.com/purser-backup/purser/internal/secret"
 )
 
@@ -53,9 +57,38 @@ func TestServerWithBuggyTrial(t *testing.T) {
 func TestServerSecrets(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
+	for _, c := range []struct{ user, mode string }{
+		{"root", ""}, // who removes the file
+		{"1001", "600 1001"},
+		{"postgres", "444 0"}, // of an unknown number
+	} {
+		t.Run(c.user, func(t *testing.T) { b.serveSecret(t, b.imageOf(t, c.user), c.mode) })
+	}
+	b.clean(t)
+}
+
+// imageOf makes an image whose containers run as a user.
+func (b *bench) imageOf(t *testing.T, user string) string {
+	t.Helper()
+	id := b.Start(t, dockertest.Container{Image: "postgres:17", Entrypoint: []string{"sleep"}, Cmd: []string{"1000"}})
+	made, err := b.API.ContainerCommit(t.Context(), id, container.CommitOptions{Changes: []string{"USER " + user}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if _, err := b.API.ImageRemove(context.WithoutCancel(t.Context()), made.ID, image.RemoveOptions{Force: true}); err != nil {
+			t.Error(err)
+		}
+	})
+	return made.ID
+}
+
+func (b *bench) serveSecret(t *testing.T, image, mode string) {
+	t.Helper()
 	value := "h1dden 'quoted' \"twice\" $HOME\n"
-	server := dumpers.Server{Service: "_/x", Image: "busybox", Env: []string{"OPEN=yes", "odd.name=two words"}, Secrets: []dumpers.Variable{{Name: "WORD", Value: secret.New(value)}},
-		Entrypoint: []string{"sh", "-c"}, Command: []string{`ls -A / | grep purser; tr '\0' '\n' </proc/1/environ | grep odd; echo "$OPEN:$1:$WORD:$$:end"; sleep 1000`, "x", "two words"}}
+	server := dumpers.Server{Service: "_/x", Image: image, Env: []string{"OPEN=yes", "odd.name=two words"},
+		Secrets:    []dumpers.Variable{{Name: "WORD", Value: secret.New(value)}},
+		Entrypoint: []string{"sh", "-c"}, Command: []string{`stat -c '%a %u' /.purser-* 2>/dev/null; tr '\0' '\n' </proc/1/environ | grep odd; echo "$OPEN:$1:$WORD:$$:end"; sleep 1000`, "x", "two words"}}
 	output := &shown{until: ":end\n", done: make(chan struct{})}
 	err := b.runtime.Serve(t.Context(), server, output, func(ctx context.Context, c discovery.Container) error {
 		if c.Env["WORD"] != value || c.Env["OPEN"] != "yes" {
@@ -72,10 +105,14 @@ func TestServerSecrets(t *testing.T) {
 			return ctx.Err()
 		}
 	})
-	if want := "odd.name=two words\nyes:two words:" + value + ":1:end\n"; err != nil || output.text.String() != want {
-		t.Errorf("it prints %q, want %q; %v", output.text.String(), want, err)
+	want := "odd.name=two words\nyes:two words:" + value + ":1:end\n"
+	file, got, found := strings.Cut(output.text.String(), "\n")
+	if !found || mode == "" {
+		file, got = "", output.text.String()
 	}
-	b.clean(t)
+	if err != nil || got != want || file != mode {
+		t.Errorf("it prints %q, want %q and then %q; %v", output.text.String(), mode, want, err)
+	}
 }
 
 // shown keeps what is written, and tells when it ends as awaited.
