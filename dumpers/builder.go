@@ -52,7 +52,7 @@ func (b *builder) build(fields map[string]*yaml.Node) (Spec, error) {
 		if b.referred[i] {
 			b.spec.Env = append(b.spec.Env, Variable{Name: slot(i), Value: secret.New(v.text)})
 		}
-		if b.used[i] && secretName.MatchString(v.name) {
+		if b.used[i] && (v.bound || secretName.MatchString(v.name)) {
 			b.spec.secrets = append(b.spec.secrets, v.text)
 		}
 		if b.used[i] {

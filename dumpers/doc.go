@@ -14,8 +14,9 @@
 //
 // A template may use {{ ip }}, {{ target_dir }}, {{ env.NAME }}, the
 // functions of text/template, and {{ fail "reason" "hint" }}. If the service
-// has NAME_FILE and not NAME, env.NAME is the content of that file in the
-// service. It renders to these keys:
+// has NAME_FILE or FILE__NAME and not NAME, env.NAME is the content of that
+// file in the service; if the operator has bound NAME to the service, see
+// Secrets, it is that. It renders to these keys:
 //
 //	image: "mysql:8"         # optional; else the image that the service runs
 //	entrypoint: "/bin/x"     # optional; put before each command

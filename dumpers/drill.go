@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/purser-backup/purser/discovery"
+	"github.com/purser-backup/purser/internal/secret"
 )
 
 // Drill proves that a dump of a service loads: it starts a new server of the
@@ -49,20 +50,34 @@ func (d *Dumper) drill(ctx context.Context, s discovery.Service, r *Recipe, fill
 	return loaded, err
 }
 
-// twin is a server as the service's. What files in the service say of
-// passwords goes in as it is: the files aren't there.
+// twin is a server as the service's. What files say of passwords, its own or
+// those that the operator has bound, goes in as variables that nobody sees from
+// outside: the files aren't there.
 func (d *Dumper) twin(ctx context.Context, s discovery.Service, r *Recipe) (Server, error) {
 	c := s.Primary()
 	env, err := d.environment(ctx, s, r.names)
 	if err != nil {
 		return Server{}, err
 	}
-	server := Server{Service: s.ID(), Image: cmp.Or(c.ImageID, c.Image), Command: c.Cmd}
+	server := Server{Service: s.ID(), Image: cmp.Or(c.ImageID, c.Image), Entrypoint: c.Entrypoint, Command: c.Cmd}
 	for _, name := range slices.Sorted(maps.Keys(env)) {
-		if base, ok := strings.CutSuffix(name, "_FILE"); ok && env[base].Text != "" {
-			continue
+		own, listed := c.Env[name]
+		base, file := fileVariable(name)
+		switch {
+		case file && env[base].Text != "": // the variable itself is there
+		case listed && own == env[name].Text:
+			server.Env = append(server.Env, name+"="+own)
+		default:
+			server.Secrets = append(server.Secrets, Variable{Name: name, Value: secret.New(env[name].Text)})
 		}
-		server.Env = append(server.Env, name+"="+env[name].Text)
 	}
 	return server, nil
+}
+
+// fileVariable is the variable for which another one names a file.
+func fileVariable(name string) (base string, ok bool) {
+	if base, ok = strings.CutPrefix(name, "FILE__"); ok {
+		return base, true
+	}
+	return strings.CutSuffix(name, "_FILE")
 }

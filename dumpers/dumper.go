@@ -8,7 +8,6 @@ import (
 	"io"
 	"io/fs"
 	"regexp"
-	"strings"
 	"time"
 
 	"github.com/purser-backup/purser/discovery"
@@ -37,6 +36,7 @@ type Options struct {
 	Timeout     time.Duration // deadline of one dump; 0: DefaultTimeout
 	IdleTimeout time.Duration // longest time without progress; 0: DefaultIdleTimeout
 	Grace       time.Duration // how long after its start a service may still not answer; 0: DefaultGrace
+	Secrets     Secrets       // that the operator binds to services; may be empty
 	// KeepReplaced keeps the dump that a new one replaces in [Previous], for a
 	// backup that will be stored and then removes it.
 	KeepReplaced bool
@@ -240,53 +240,6 @@ func (d *Dumper) unchanged(ctx context.Context, s discovery.Service, before disc
 		return &Error{Service: s.ID(), Op: "run", Err: errors.New("the service was paused meanwhile")}
 	}
 	return nil
-}
-
-// spec renders the recipe, with the values of *_FILE variables read in.
-func (d *Dumper) spec(ctx context.Context, s discovery.Service, r *Recipe) (Spec, error) {
-	env, err := d.environment(ctx, s, r.names)
-	if err != nil {
-		return Spec{}, err
-	}
-	ip := serviceIP
-	if e := s.Primary().Elsewhere; e != nil {
-		ip = e.Address
-	}
-	return r.Render(s, Vars{IP: ip, TargetDir: targetDir, Env: env, Rand: d.options.Rand})
-}
-
-// environment is the service's own, and for each name that the recipe uses
-// and that isn't set, the content of the file that NAME_FILE names.
-func (d *Dumper) environment(ctx context.Context, s discovery.Service, names []string) (map[string]Value, error) {
-	c := s.Primary()
-	env := Environment(c.Env)
-	for _, name := range names {
-		file := c.Env[name+"_FILE"]
-		if c.Env[name] != "" || file == "" {
-			continue
-		}
-		if c.Elsewhere != nil {
-			return nil, &Error{Service: s.ID(), Op: "credentials",
-				Err:    fmt.Errorf("%s_FILE names a file in container %s, which can't be read: it runs on host %s", name, c.Name, c.Elsewhere.Host),
-				Advice: "start purser on that host, or give the service " + name + " itself"}
-		}
-		data, err := d.options.Runtime.ReadFile(ctx, c.ID, file)
-		text := strings.TrimRight(string(data), "\r\n")
-		switch {
-		case err != nil:
-			err = fmt.Errorf("read %s of %s_FILE in container %s: %w", file, name, c.Name, err)
-		case text == "":
-			err = fmt.Errorf("%s of %s_FILE in container %s is empty", file, name, c.Name)
-		case strings.ContainsRune(text, 0):
-			err = fmt.Errorf("%s of %s_FILE in container %s is not text", file, name, c.Name)
-		default:
-			env[name] = Value{Text: text, Origin: "the file " + file + " in the service"}
-			continue
-		}
-		return nil, &Error{Service: s.ID(), Op: "credentials", Err: err,
-			Advice: "the file must be readable for the container's own user"}
-	}
-	return env, nil
 }
 
 func (d *Dumper) diskError(s discovery.Service, op string, err error) error {

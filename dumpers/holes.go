@@ -26,6 +26,7 @@ type hole struct {
 	name   string // in the service's environment
 	text   string
 	origin string
+	bound  bool
 }
 
 var variableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
@@ -48,7 +49,7 @@ func newHoles(v Vars) (*holes, error) {
 			continue
 		}
 		h.tokens[name] = h.nonce + "n" + strconv.Itoa(len(h.values)) + "z"
-		h.values = append(h.values, hole{name: name, text: value.Text, origin: value.Origin})
+		h.values = append(h.values, hole{name: name, text: value.Text, origin: value.Origin, bound: value.Bound})
 	}
 	return h, nil
 }

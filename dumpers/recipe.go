@@ -37,6 +37,7 @@ type Vars struct {
 type Value struct {
 	Text   string
 	Origin string // where it was found, for messages: "the environment", a file's path
+	Bound  bool   // by the operator: never shown, whatever the variable's name
 }
 
 // Name returns the recipe's file name.

@@ -141,6 +141,7 @@ func (d *Dumper) runError(ctx, limited context.Context, s discovery.Service, spe
 	if rest, hint := splitHint(text); hint != "" {
 		text, e.Advice = rest, hint
 	}
+	e.Advice = d.options.Secrets.advise(s, e.Advice)
 	if text != "" {
 		e.Err = fmt.Errorf("%w: %s", e.Err, text)
 	}

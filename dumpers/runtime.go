@@ -34,7 +34,7 @@ type Runtime interface {
 // use.
 type Servers interface {
 	// Serve starts a server in a new container, on no network, and calls use
-	// with it once it is started, which doesn't mean that it answers. After
+	// with it, its Secrets in Env, once it is started, which doesn't mean that it answers. After
 	// the return nothing is left of it, neither its data. What it prints goes
 	// to output.
 	Serve(ctx context.Context, s Server, output io.Writer, use func(context.Context, discovery.Container) error) error
@@ -42,10 +42,13 @@ type Servers interface {
 
 // Server is a container to start for a trial.
 type Server struct {
-	Service string   // identity, for labels
-	Image   string   // reference
-	Env     []string // NAME=VALUE
-	Command []string // empty: the image's own
+	Service string     // identity, for labels
+	Image   string     // reference
+	Env     []string   // NAME=VALUE
+	Secrets []Variable // further variables, never visible from outside; they need Entrypoint or Command, and a shell in the image
+
+	Entrypoint []string // empty: the image's own, which isn't known
+	Command    []string // empty: the image's own
 }
 
 // Job is one container to run.

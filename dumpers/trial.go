@@ -68,9 +68,10 @@ func (d *Dumper) try(ctx context.Context, t Trial, s discovery.Service) (tried T
 		return tried, d.diskError(s, "stage", err)
 	}
 	defer d.discard(outer)
-	// The dump is none of the user's: it gets a source directory of its own.
+	// The dump is none of the user's: it gets a source directory of its own, and
+	// no service's secrets.
 	o := d.options
-	o.Source = outer.path
+	o.Source, o.Secrets = outer.path, ""
 	inner, err := Open(o)
 	if err != nil {
 		return tried, d.diskError(s, "stage", err)

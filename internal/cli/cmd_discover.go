@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/purser-backup/purser/internal/daemon"
 )
@@ -19,7 +20,7 @@ says so, "none" where no recipe covers the service, and "fail" where its labels 
 what isn't there. Nothing is changed.
 
 With --output json: {services: [{id, containers, image, action, recipe, certain,
-reason, warning, schedule}], problems: [{subject, message, hint, warning}]}.
+reason, warning, schedule, secrets}], problems: [{subject, message, hint, warning}]}.
 ` + exitHelp(),
 		run: runDiscover,
 	}
@@ -59,6 +60,9 @@ func writeDiscovery(w io.Writer, found daemon.Discovery) error {
 		why := s.Reason
 		if s.Schedule != "" {
 			why += "; at its own times: " + s.Schedule
+		}
+		if len(s.Secrets) > 0 {
+			why += "; its secrets: " + strings.Join(s.Secrets, ", ")
 		}
 		t.add(printable(s.ID), printable(s.Image), string(s.Action), recipe, printable(why))
 	}

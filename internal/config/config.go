@@ -71,6 +71,8 @@ type Config struct {
 	Profile  string          // whose configuration this is, empty for that of the whole
 	roots    []secret.String // of a profile: the whole targets
 
+	ServiceSecrets string // directory of secrets that are bound to services, or empty [BACKUP_SERVICE_SECRETS]
+
 	Instance    string        // empty: the daemon finds one [BACKUP_INSTANCE]
 	Scope       string        // [BACKUP_SCOPE]
 	StaleAfter  time.Duration // [BACKUP_STALE_AFTER]

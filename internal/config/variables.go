@@ -124,6 +124,7 @@ func retentionVariables(c *Config) []variable {
 func placeVariables(c *Config) []variable {
 	return []variable{
 		{name: varArchiveDir, def: "/var/lib/purser", set: to(&c.ArchiveDir, parsePath)},
+		{name: "BACKUP_SERVICE_SECRETS", set: to(&c.ServiceSecrets, parsePath)},
 		{name: "BACKUP_INSTANCE", set: to(&c.Instance, parseInstance)},
 		{name: "BACKUP_SCOPE", def: "all", set: text(func(v string) { c.Scope = v })},
 		{name: "BACKUP_STALE_AFTER", def: "30D", set: to(&c.StaleAfter, parseInterval)},

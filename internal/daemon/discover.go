@@ -38,6 +38,7 @@ type Found struct {
 	Reason     string   `json:"reason"`
 	Warning    string   `json:"warning"`
 	Schedule   string   `json:"schedule,omitempty"` // of its own; else it is dumped with every run
+	Secrets    []string `json:"secrets,omitempty"`  // files that the operator has bound to it, and that its recipe takes
 
 	service discovery.Service
 	match   dumpers.Match
@@ -67,7 +68,9 @@ func (d *Daemon) Discover(ctx context.Context) (Discovery, error) {
 
 func (d *Daemon) discover(ctx context.Context, docker *dockerEngine) (Discovery, error) {
 	if !d.cfg.ModuleDatabase && d.cfg.ModuleRancherDB {
-		return Discovery{Services: []Found{d.rancherDatabase()}, Problems: []Problem{}, blind: true}, nil
+		all := Discovery{Services: []Found{d.rancherDatabase()}, Problems: []Problem{}, blind: true}
+		d.lookAtSecrets(&all)
+		return all, nil
 	}
 	services, problems, err := docker.source.Services(ctx)
 	if err != nil {
@@ -88,7 +91,23 @@ func (d *Daemon) discover(ctx context.Context, docker *dockerEngine) (Discovery,
 	if d.cfg.ModuleRancherDB {
 		all.Services = append(all.Services, d.rancherDatabase())
 	}
+	d.lookAtSecrets(&all)
 	return all, nil
+}
+
+// lookAtSecrets adds what the operator has bound to the services.
+func (d *Daemon) lookAtSecrets(all *Discovery) {
+	var plans []dumpers.Plan
+	for _, s := range all.Services {
+		plans = append(plans, dumpers.Plan{Service: s.service, Recipe: s.match.Recipe})
+	}
+	used, remarks := dumpers.Secrets(d.cfg.ServiceSecrets).Look(plans, all.blind)
+	for i, s := range all.Services {
+		all.Services[i].Secrets = used[s.ID]
+	}
+	for _, r := range remarks {
+		all.Problems = append(all.Problems, Problem{Subject: r.Path, Message: r.Message, Hint: r.Advice, Warning: true})
+	}
 }
 
 func found(s discovery.Service, m dumpers.Match) Found {

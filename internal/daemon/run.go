@@ -261,8 +261,8 @@ func (r *run) prepare(ctx context.Context, docker *dockerEngine) (*dumpers.Dumpe
 	}
 	return dumpers.Open(dumpers.Options{
 		Source: r.cfg.SourcePath, Instance: runtime.instance, Runtime: runtime, Servers: runtime.servers,
-		KeepReplaced: r.history.LastBackup != nil,
-		Now:          r.now, Rand: r.opt.Rand, Warn: r.log.Warn,
+		KeepReplaced: r.history.LastBackup != nil, Secrets: dumpers.Secrets(r.cfg.ServiceSecrets),
+		Now: r.now, Rand: r.opt.Rand, Warn: r.log.Warn,
 	})
 }
 

@@ -64,7 +64,8 @@ const alive = "exec 3<&0 </dev/null\n" +
 	"exec 3<&-\n"
 
 // Exec implements dumpers.Runtime. The variables are the container's own
-// values; the Engine forgets those of an exec at its end.
+// values, or what the operator has bound to it. No inspection shows those of an
+// exec, and the Engine forgets them at its end.
 func (r *Runtime) Exec(ctx context.Context, job dumpers.Job, stdout, stderr io.Writer) (int, error) {
 	op := "run a script in container " + short(job.Container)
 	o := container.ExecOptions{Cmd: []string{"sh", "-c", alive + job.Script}, AttachStdin: true}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"strings"
 
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/pkg/stdcopy"
@@ -34,9 +35,18 @@ func (r *Runtime) Serve(ctx context.Context, s dumpers.Server, output io.Writer,
 		SecurityOpt:   []string{"no-new-privileges:true"},
 		Resources:     container.Resources{CPUShares: r.options.CPUShares},
 	}
+	env := "/.purser-" + random
+	if len(s.Secrets) > 0 {
+		config.Entrypoint, config.Cmd = wrapped(env, s), nil
+	}
 	id, err := r.createNamed(ctx, "purser-"+random, config, host)
 	if err != nil {
 		return err
+	}
+	if len(s.Secrets) > 0 {
+		if err := r.putSecrets(ctx, id, env, s.Secrets); err != nil {
+			return errors.Join(err, r.discard(ctx, id))
+		}
 	}
 	stream, err := r.client.api.ContainerAttach(ctx, id, container.AttachOptions{Stream: true, Stdout: true, Stderr: true})
 	if err != nil {
@@ -51,7 +61,7 @@ func (r *Runtime) Serve(ctx context.Context, s dumpers.Server, output io.Writer,
 			return nil
 		})()
 	}()
-	err = bug.Guard(func() error { return r.use(ctx, id, s.Image, use) })()
+	err = bug.Guard(func() error { return r.use(ctx, id, s, use) })()
 	// The Engine ends the stream of a container that is gone.
 	removed := r.discard(ctx, id)
 	if removed != nil {
@@ -61,13 +71,21 @@ func (r *Runtime) Serve(ctx context.Context, s dumpers.Server, output io.Writer,
 }
 
 // use starts a container and calls a function with it.
-func (r *Runtime) use(ctx context.Context, id, image string, use func(context.Context, discovery.Container) error) error {
+func (r *Runtime) use(ctx context.Context, id string, s dumpers.Server, use func(context.Context, discovery.Container) error) error {
 	if err := r.client.api.ContainerStart(ctx, id, container.StartOptions{}); err != nil {
-		return callError("start a container of image "+image, err)
+		op := "start a container of image " + s.Image
+		if text := err.Error(); len(s.Secrets) > 0 && strings.Contains(text, `"sh"`) && strings.Contains(text, "not found") {
+			return &Error{Op: op, Err: errors.New("the image has no shell"),
+				Advice: "a shell hands the new server what files say of passwords; in the service's environment they need none"}
+		}
+		return callError(op, err)
 	}
 	found, err := r.client.inspect(ctx, id)
 	if err != nil {
 		return err
+	}
+	for _, v := range s.Secrets {
+		found.Env[v.Name] = v.Value.Reveal()
 	}
 	return use(ctx, found)
 }

@@ -1,0 +1,58 @@
+package main_test
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// A password that was changed after the first start is in nobody's environment.
+// The operator gives it to purser, and dumps, loads and drills go on.
+func TestBoundSecret(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	db := w.postgres("db", "postgres:17")
+	look := db.wares()
+	change := func(word string) {
+		db.query("alter role postgres password '" + word + "';")
+		db.client[1] = "PGPASSWORD=" + word
+	}
+	const changed, again = `Ch4nged "since" $HOME`, `Ch4nged again`
+	change(changed)
+	want := look(db)
+	dir := t.TempDir()
+	p := w.purser("bind").with("BACKUP_SERVICE_SECRETS=/secrets")
+	p.mounts = append(p.mounts, dir+":/secrets:ro")
+	wantRefusal(t, p.run("dump", db.id()), 3, "password authentication failed", "POSTGRES_PASSWORD from the service's environment",
+		"no secret is bound to it: there is none in /secrets/"+db.id())
+
+	secret := filepath.Join(dir, db.id(), "POSTGRES_PASSWORD")
+	write(t, secret, []byte(changed+"\n"), 0o600)
+	ran := []result{p.must("run"), p.must("discover"), p.must("drill", db.id())}
+	if !strings.Contains(ran[1].stdout, "its secrets: /secrets/"+db.id()+"/POSTGRES_PASSWORD") || strings.Contains(ran[1].stdout, "warning") {
+		t.Errorf("it says:\n%s", ran[1])
+	}
+	db.query("drop table goods cascade;")
+	ran = append(ran, p.must("load", "--force", db.id()))
+	if got := look(db); got != want {
+		t.Errorf("loaded: %s", got)
+	}
+
+	// The file is read anew for each dump. What others may read is told of.
+	change(again)
+	ran = append(ran, p.run("dump", db.id()))
+	wantRefusal(t, ran[len(ran)-1], 3, "password authentication failed", "POSTGRES_PASSWORD from the file /secrets/"+db.id()+"/POSTGRES_PASSWORD")
+	write(t, secret, []byte(again), 0o644)
+	ran = append(ran, p.must("run"))
+	if told := ran[len(ran)-1]; !strings.Contains(told.stdout+told.stderr, "its mode is 0644") || !strings.Contains(told.stdout+told.stderr, "chmod 600 /secrets/"+db.id()) {
+		t.Errorf("it says:\n%s", told)
+	}
+	write(t, secret, nil, 0o600)
+	wantRefusal(t, p.run("dump", db.id()), 3, "POSTGRES_PASSWORD is empty", "0600")
+	for _, r := range ran {
+		if strings.Contains(r.stdout+r.stderr, "Ch4nged") {
+			t.Errorf("it shows the secret:\n%s", r)
+		}
+	}
+	p.wantNothingLeft()
+}
