@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"syscall"
 	"time"
@@ -21,16 +22,24 @@ var (
 	errExit     = errors.New("exit status") // a script failed, and the Engine didn't
 )
 
-// dump makes the dump, with a watch on its progress, and returns the end of
-// what the commands printed.
-func (d *Dumper) dump(ctx context.Context, s discovery.Service, spec Spec, stage *stage) (*tail, error) {
-	output := &tail{}
+// printout is what the commands of a dump printed.
+type printout struct {
+	end        tail // of all, in an error
+	complaints complaints
+}
+
+// dump makes the dump, with a watch on its progress, and returns what the
+// commands printed.
+func (d *Dumper) dump(ctx context.Context, s discovery.Service, spec Spec, stage *stage) (*printout, error) {
+	output := &printout{complaints: complaints{rules: spec.Stderr}}
 	if spec.Output != "" {
-		return output, d.dumpReplicas(ctx, s, spec, stage)
+		return output, d.dumpReplicas(ctx, s, spec, stage, &output.complaints)
 	}
-	idle := d.idle(s)
-	return output, d.run(ctx, s, spec, spec.Script, stage, output, output, func(ctx context.Context, finished <-chan struct{}) error {
-		return watch(ctx, finished, idle, func() int64 { return output.total() + stage.size() })
+	idle, job := d.idle(s), d.job(s, spec, spec.Script, stage)
+	return output, d.supervise(ctx, s, spec, &output.end, func(ctx context.Context, finished <-chan struct{}) error {
+		return watch(ctx, finished, idle, func() int64 { return output.end.total() + stage.size() })
+	}, func(ctx context.Context) (int, error) {
+		return d.options.Runtime.Run(ctx, job, &output.end, io.MultiWriter(&output.end, &output.complaints))
 	})
 }
 
@@ -45,9 +54,9 @@ func (d *Dumper) idle(s discovery.Service) time.Duration {
 type watcher func(ctx context.Context, finished <-chan struct{}) error
 
 // run runs a script of the spec in a one-shot.
-func (d *Dumper) run(ctx context.Context, s discovery.Service, spec Spec, script string, stage *stage, stdout, stderr *tail, watch watcher) error {
+func (d *Dumper) run(ctx context.Context, s discovery.Service, spec Spec, script string, stage *stage, stdout, stderr *tail) error {
 	job := d.job(s, spec, script, stage)
-	return d.supervise(ctx, s, spec, stderr, watch, func(ctx context.Context) (int, error) {
+	return d.supervise(ctx, s, spec, stderr, nil, func(ctx context.Context) (int, error) {
 		return d.options.Runtime.Run(ctx, job, stdout, stderr)
 	})
 }

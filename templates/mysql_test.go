@@ -24,6 +24,8 @@ printf '%s\n' "-- MySQL dump 10.13  Distrib 8.0.36, for Linux (x86_64)" "-- Serv
 case "$*" in *--loose-ssl-mode=DISABLED*) [ ! -e /demands ] || { echo "mysqldump: Got error: 3159: Connections using insecure transport are prohibited" >&2; exit 2; } ;; esac
 [ ! -e /fails ] || { echo "mysqldump: Error 2013: Lost connection to MySQL server during query when dumping table goods at row: 7" >&2; exit 3; }
 echo "-- Dump completed" >>"$out"
+echo "mysqldump: [Warning] unknown option '--loose-get-server-public-key'." >&2
+[ ! -e /mumbles ] || echo "mysqldump: Couldn't execute 'show events': Access denied (1044)" >&2
 `,
 	"mysql": `[ "$MYSQL_PWD" = "$(word)" ] || exit 1
 case "$*" in
@@ -76,6 +78,8 @@ func TestMySQLStandIn(t *testing.T) {
 	}
 	_, err = b.dump(t, server("fails", with(mysql, "fails")))
 	wantError(t, err, "", "exit status 3: mysqldump: Error 2013")
+	_, err = b.dump(t, server("mumbles", with(mysql, "mumbles")))
+	wantError(t, err, "is kept", "check: the commands succeeded, but said: mysqldump: Couldn't execute 'show events'")
 	s, r := b.service(t, id)
 	s.Containers[0].Env = map[string]string{"MYSQL_ROOT_PASSWORD": "wrong"}
 	_, err = b.dumper.Dump(t.Context(), s, r)

@@ -174,6 +174,7 @@ func TestEtcdSnapshot(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	wantQuiet(t, report)
 	again := b.Start(t, dockertest.Container{Image: "etcd:3", Binds: []string{b.source + "/" + report.Path + ":/dump:ro"},
 		Cmd: []string{"sh", "-c", "etcdctl snapshot restore /dump/snapshot.db --data-dir /restored && exec etcd --data-dir /restored"}})
 	get := `export ETCDCTL_USER="$0" ETCDCTL_PASSWORD="$1"; etcdctl get --prefix ""`
