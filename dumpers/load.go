@@ -83,6 +83,8 @@ func (d *Dumper) load(ctx context.Context, s discovery.Service, r *Recipe, o Loa
 	}
 	var stdout, stderr tail
 	err = d.run(ctx, s, spec, spec.Load, stage, &stdout, &stderr)
+	advise(err, "what was refused, or is missing, is in the error, and may be in the service's log: docker logs "+s.Primary().Name+
+		"\nwhat was loaded until then stays: load again with --force, an older dump with --time, or into a new service with --to")
 	if err == nil {
 		err = d.unchanged(ctx, s, before)
 	}

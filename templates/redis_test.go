@@ -99,13 +99,19 @@ func TestRedisFails(t *testing.T) {
 		"incomplete":    whole[:len(whole)-9],
 		"no snapshot":   append([]byte("RESID"), whole[5:]...),
 		"RDB CRC error": append(append([]byte{}, whole[:len(whole)-1]...), whole[len(whole)-1]+1),
+
+		"Can't handle RDB format version 9999": append([]byte("REDIS9999"), whole[9:]...),
 	}
 	for want, content := range broken {
 		if err := os.WriteFile(file, content, 0o600); err != nil {
 			t.Fatal(err)
 		}
 		_, err := b.load(t, report, id, true)
-		wantError(t, err, "", want)
+		hint := "what was loaded until then stays"
+		if strings.Contains(want, "version") {
+			hint = "into one of its version or newer"
+		}
+		wantError(t, err, hint, want)
 	}
 	if err := os.WriteFile(file, whole, 0o600); err != nil {
 		t.Fatal(err)
