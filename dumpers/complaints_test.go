@@ -33,6 +33,12 @@ func (r *talker) Run(_ context.Context, job Job, stdout, stderr io.Writer) (int,
 	return 0, os.WriteFile(filepath.Join(job.Dir, "all.sql"), []byte(r.says+"\n-- done\n"), 0o600)
 }
 
+func (r *talker) Exec(_ context.Context, job Job, stdout, stderr io.Writer) (int, error) {
+	_, err := io.WriteString(stdout, "-- done\n")
+	_, said := io.WriteString(stderr, r.says)
+	return 0, errors.Join(err, said)
+}
+
 // What commands that succeed write to their standard error is told, less what
 // the recipe ignores, and fails the dump where the recipe says so.
 func TestComplaints(t *testing.T) {
@@ -57,7 +63,7 @@ func TestComplaints(t *testing.T) {
 		{"half a secret in a failure", "{fails: login}", "login with first line\n", "", "login with [redacted]"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			report, warned, err := dumpTalking(t, c.stderr, c.says, password)
+			report, warned, err := dumpTalking(t, "trailer: [{file: all.sql, contains: '-- done'}]\nstderr: "+c.stderr, c.says, password)
 			var e *Error
 			switch {
 			case c.failure != "":
@@ -79,14 +85,26 @@ func TestComplaints(t *testing.T) {
 	}
 }
 
+// So are those that run in the service's own containers.
+func TestComplaintsOfReplicas(t *testing.T) {
+	const recipe = "each: replica\noutput: all.sql\nstderr: {fails: '^ERROR'}"
+	report, warned, err := dumpTalking(t, recipe, "WARNING: old\n", "p")
+	if report.Complaint != "WARNING: old" || warned != 1 || err != nil {
+		t.Errorf("told %q, %d warnings, error %v", report.Complaint, warned, err)
+	}
+	if _, _, err := dumpTalking(t, recipe, "WARNING: old\nERROR: lost it\n", "p"); err == nil || !strings.Contains(err.Error(), "but said: ERROR: lost it") {
+		t.Errorf("error %v", err)
+	}
+}
+
 // dumpTalking dumps a service that has a dump, which must be there still if the
 // new one is none.
-func dumpTalking(t *testing.T, stderr, says, password string) (report Report, warned int, err error) {
+func dumpTalking(t *testing.T, keys, says, password string) (report Report, warned int, err error) {
 	t.Helper()
 	catalog, err := Load(fstest.MapFS{
 		"index/store.yml": {Data: []byte("store: {regex: store, template: store.yml}")},
 		"templates/store.yml": {Data: []byte("environments: ['PASSWORD:{{ env.PASSWORD }}']\ncommands: [dump]\n" +
-			"trailer: [{file: all.sql, contains: '-- done'}]\nstderr: " + stderr + "\n")},
+			keys + "\n")},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -102,10 +120,10 @@ func dumpTalking(t *testing.T, stderr, says, password string) (report Report, wa
 		t.Fatal(err)
 	}
 	defer d.Close()
-	s := discovery.Service{Stack: "shop", Name: "db", Containers: []discovery.Container{{Image: "store", Env: map[string]string{"PASSWORD": password}}}}
+	s := discovery.Service{Stack: "shop", Name: "db", Containers: []discovery.Container{{Name: "db-1", Image: "store", Env: map[string]string{"PASSWORD": password}}}}
 	report, err = d.Dump(t.Context(), s, recipe)
-	if got := content(t, good); (got == "good") != (err != nil) {
-		t.Errorf("the dump is %q, error %v", got, err)
+	if got, e := os.ReadFile(good); (e == nil && string(got) == "good") != (err != nil) {
+		t.Errorf("the dump is %q, %v, error %v", got, e, err)
 	}
 	return report, warned, err
 }
