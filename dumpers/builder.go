@@ -48,6 +48,9 @@ func (b *builder) build(fields map[string]*yaml.Node) (Spec, error) {
 			return Spec{}, err
 		}
 	}
+	if err := b.stderr(fields["stderr"]); err != nil {
+		return Spec{}, err
+	}
 	for i, v := range b.holes.values {
 		if b.referred[i] {
 			b.spec.Env = append(b.spec.Env, Variable{Name: slot(i), Value: secret.New(v.text)})
@@ -283,5 +286,32 @@ func (b *builder) trailer(n *yaml.Node) error {
 		return b.fault(n, "trailer: file: %v", err)
 	}
 	b.spec.Trailers = append(b.spec.Trailers, Trailer{File: file.Value, Contains: contains.Value})
+	return nil
+}
+
+// stderr reads what is made of the lines that commands complain in.
+func (b *builder) stderr(n *yaml.Node) error {
+	if n == nil {
+		return nil
+	}
+	fields, fault := mapping(b.file, n, "fails", "ignore")
+	if fault != nil {
+		return fault
+	}
+	for key, to := range map[string]**regexp.Regexp{"fails": &b.spec.Stderr.Fails, "ignore": &b.spec.Stderr.Ignore} {
+		n := fields[key]
+		if n == nil {
+			continue
+		}
+		if n.Kind != yaml.ScalarNode || n.Value == "" || b.holes.in(n.Value) {
+			return b.fault(n, "stderr: %s must be plain text that doesn't come from the service's environment", key)
+		}
+		var err error
+		if *to, err = regexp.Compile(n.Value); err != nil {
+			f := b.fault(n, "stderr: %s: %v", key, err)
+			f.Advice = "write a regular expression as of Go (RE2) that lines are searched for"
+			return f
+		}
+	}
 	return nil
 }

@@ -29,6 +29,9 @@
 //	output: "data.tar"       # with each: the file that their standard output becomes
 //	trailer:                 # optional: how a complete file ends
 //	  - {file: "*.sql", contains: "-- Dump completed"}
+//	stderr:                  # optional: what to make of lines on standard error; regular expressions
+//	  fails: "^mysqldump: Error"  # of a dump that is a failure although its commands succeeded
+//	  ignore: "^Warning: "        # that say nothing
 //	empty:                   # optional: prints what the service holds, nothing if it is new
 //	  - "sh -c 'mysql -h {{ ip }} -e \"show tables in shop\"'"
 //	load:                    # optional: loads the dump that lies in {{ target_dir }}
@@ -45,6 +48,10 @@
 //
 // What a failed command writes to its standard error goes into the error;
 // lines that begin with "hint: " say what the user can do.
+//
+// What the commands of a dump write to their standard error although they
+// succeed is told to the user as a warning about the dump, less what "ignore"
+// matches. A line that "fails" matches makes the dump a failure.
 //
 // A command in shell words may end with "> FILE", where its standard output
 // goes. All else that a shell does needs "sh -c" around it.

@@ -45,6 +45,7 @@ func (d *Dumper) drill(ctx context.Context, s discovery.Service, r *Recipe, fill
 		}
 		var err error
 		loaded, err = d.load(ctx, s, r, LoadOptions{Fill: fill})
+		advise(err, "what was refused, or is missing, is in the error: `purser load` of this dump would meet the same; an older one may load, with --time")
 		return err
 	})
 	return loaded, err

@@ -98,6 +98,9 @@ type Report struct {
 	Bytes    int64
 	Duration time.Duration
 	Attempts int
+	// Complaint is the end of what the commands wrote to their standard error
+	// although they succeeded, less what the recipe ignores, with secrets replaced.
+	Complaint string
 }
 
 // Dump makes a dump of the service and swaps it in as a whole directory; the one
@@ -111,10 +114,12 @@ func (d *Dumper) Dump(ctx context.Context, s discovery.Service, r *Recipe) (Repo
 	report := Report{Service: s.ID(), Recipe: r.Name(), Path: dumpPath(s)}
 	for {
 		report.Attempts++
-		files, bytes, err := d.attempt(ctx, s, r)
-		report.Files, report.Bytes = files, bytes
+		err := d.attempt(ctx, s, r, &report)
 		report.Duration = d.options.Now().Sub(start)
 		if err == nil {
+			if report.Complaint != "" {
+				d.options.Warn("dump is whole, but its commands complained", "service", s.ID(), "stderr", report.Complaint)
+			}
 			return report, nil
 		}
 		if d.starting(ctx, s, err) || ctx.Err() == nil && d.makeRoom(s, err) {
@@ -129,49 +134,55 @@ func (d *Dumper) Dump(ctx context.Context, s discovery.Service, r *Recipe) (Repo
 
 var errRestarted = errors.New("the service restarted meanwhile")
 
-func (d *Dumper) attempt(ctx context.Context, s discovery.Service, r *Recipe) (files int, bytes int64, err error) {
+// attempt makes the dump, and says in the report what it has.
+func (d *Dumper) attempt(ctx context.Context, s discovery.Service, r *Recipe, report *Report) error {
 	before, err := d.ready(ctx, s)
 	if err != nil {
-		return 0, 0, err
+		return err
 	}
 	spec, err := d.spec(ctx, s, r)
 	if err != nil {
-		return 0, 0, err
+		return err
 	}
 	release, err := d.reserve(s)
 	if err != nil {
-		return 0, 0, err
+		return err
 	}
 	defer release()
 	stage, err := d.tree.stage(s)
 	if err != nil {
-		return 0, 0, d.diskError(s, "stage", err)
+		return d.diskError(s, "stage", err)
 	}
 	defer d.discard(stage)
 	output, runErr := d.dump(ctx, s, spec, stage)
 	if err := d.unchanged(ctx, s, before); err != nil {
-		return 0, 0, err
+		return err
 	}
 	if runErr != nil {
-		return 0, 0, runErr
+		return runErr
 	}
-	files, bytes, err = stage.check(spec.Trailers)
+	files, bytes, err := stage.check(spec.Trailers)
+	if text := output.end.redacted(spec.secrets); err != nil && text != "" {
+		err = fmt.Errorf("%w; the commands succeeded, and printed: %s", err, text)
+	}
+	failure, said := output.complaints.told(spec.secrets)
+	if err == nil && failure != "" {
+		err = fmt.Errorf("the commands succeeded, but said: %s", failure)
+	}
 	if err != nil {
-		if text := output.redacted(spec.secrets); text != "" {
-			err = fmt.Errorf("%w; the commands succeeded, and printed: %s", err, text)
-		}
-		return 0, 0, &Error{Service: s.ID(), Op: "check", Err: err, Advice: "the dump that was there before is kept"}
+		return &Error{Service: s.ID(), Op: "check", Err: err, Advice: "the dump that was there before is kept"}
 	}
 	if err := ctx.Err(); err != nil {
-		return 0, 0, &Error{Service: s.ID(), Op: "swap", Err: err}
+		return &Error{Service: s.ID(), Op: "swap", Err: err}
 	}
 	if err := stage.swap(); err != nil {
-		return 0, 0, d.diskError(s, "swap", err)
+		return d.diskError(s, "swap", err)
 	}
 	if err := d.keep(stage); err != nil {
 		d.options.Warn("the replaced dump can't be kept for the next backup, which takes more", "service", s.ID(), "error", err)
 	}
-	return files, bytes, nil
+	report.Files, report.Bytes, report.Complaint = files, bytes, said
+	return nil
 }
 
 // discard removes a staging directory.

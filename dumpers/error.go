@@ -2,6 +2,7 @@ package dumpers
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"strings"
 )
@@ -13,6 +14,17 @@ type Error struct {
 	Op      string // "match", "credentials", "render", "run", "check", "swap", ...
 	Err     error
 	Advice  string // what the user can do, may be empty
+
+	unexplained bool // nothing is known of why commands failed; Advice is general
+}
+
+// advise gives an error of unexplained commands the advice that suits what was
+// under way.
+func advise(err error, advice string) {
+	var e *Error
+	if errors.As(err, &e) && e.unexplained {
+		e.Advice = advice
+	}
 }
 
 func (e *Error) Error() string {

@@ -82,7 +82,9 @@ func (d *Dumper) load(ctx context.Context, s discovery.Service, r *Recipe, o Loa
 			Advice: "the dump must be one that this recipe has made: " + r.file}
 	}
 	var stdout, stderr tail
-	err = d.run(ctx, s, spec, spec.Load, stage, &stdout, &stderr, nil)
+	err = d.run(ctx, s, spec, spec.Load, stage, &stdout, &stderr)
+	advise(err, "what was refused, or is missing, is in the error, and may be in the service's log: docker logs "+s.Primary().Name+
+		"\nwhat was loaded until then stays: load again with --force, an older dump with --time, or into a new service with --to")
 	if err == nil {
 		err = d.unchanged(ctx, s, before)
 	}
@@ -96,7 +98,7 @@ func (d *Dumper) empty(ctx context.Context, s discovery.Service, spec Spec, stag
 		return nil
 	}
 	var stdout, stderr tail
-	if err := d.run(ctx, s, spec, spec.Empty, stage, &stdout, &stderr, nil); err != nil {
+	if err := d.run(ctx, s, spec, spec.Empty, stage, &stdout, &stderr); err != nil {
 		return err
 	}
 	if text := stdout.redacted(spec.secrets); text != "" {

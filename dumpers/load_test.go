@@ -75,6 +75,10 @@ func TestLoadFaults(t *testing.T) {
 		{"arithmetic", recipe(`commands: ["sh -c 'echo $(( {{ env.A }} ))'"]`), []string{"arithmetic"}, ""},
 		{"here-document", recipe(`commands: [["sh", "-c", "cat <<E\n{{ env.A }}\nE"]]`), []string{"here-document"}, ""},
 		{"pieces", recipe(`commands: ["dump {{ slice env.A 3 }}"]`), []string{"templates/x.yml"}, ""},
+		{"stderr", recipe("commands: [a]\nstderr: 'Error'"), []string{"not a mapping; expected the keys fails, ignore"}, ""},
+		{"stderr key", recipe("commands: [a]\nstderr: {fail: Error}"), []string{`unknown key "fail"`}, "fails, ignore"},
+		{"stderr expression", recipe("commands: [a]\nstderr: {ignore: '('}"), []string{"stderr: ignore: error parsing regexp"}, "RE2"},
+		{"stderr of a value", recipe("commands: [a]\nstderr: {fails: '{{ env.A }}'}"), []string{"stderr: fails must be plain text"}, ""},
 		{"two faults", files("index/x.yml", "x: {regex: '(', template: absent.yml}"), []string{"error parsing regexp", "does not exist"}, ""},
 	} {
 		_, err := dumpers.Load(c.layer)

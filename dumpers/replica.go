@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path"
@@ -16,7 +17,7 @@ import (
 // dumpReplicas runs the commands in each container of the service, one after
 // the other. All must be there: a replica that is left out is data that is
 // left out.
-func (d *Dumper) dumpReplicas(ctx context.Context, s discovery.Service, spec Spec, stage *stage) error {
+func (d *Dumper) dumpReplicas(ctx context.Context, s discovery.Service, spec Spec, stage *stage, said *complaints) error {
 	if err := d.missingReplicas(s); err != nil {
 		return err
 	}
@@ -31,7 +32,7 @@ func (d *Dumper) dumpReplicas(ctx context.Context, s discovery.Service, spec Spe
 		if err != nil {
 			return err
 		}
-		err = d.dumpReplica(ctx, replica, spec, stage)
+		err = d.dumpReplica(ctx, replica, spec, stage, said)
 		if changed := d.unchanged(ctx, replica, before); changed != nil {
 			return changed
 		}
@@ -62,7 +63,7 @@ func (d *Dumper) missingReplicas(s discovery.Service) error {
 	return nil
 }
 
-func (d *Dumper) dumpReplica(ctx context.Context, s discovery.Service, spec Spec, stage *stage) error {
+func (d *Dumper) dumpReplica(ctx context.Context, s discovery.Service, spec Spec, stage *stage, said *complaints) error {
 	c := s.Primary()
 	f, err := stage.create(c.Name, spec.Output)
 	if err != nil {
@@ -72,7 +73,9 @@ func (d *Dumper) dumpReplica(ctx context.Context, s discovery.Service, spec Spec
 	stderr := &tail{}
 	err = d.supervise(ctx, s, spec, stderr, func(ctx context.Context, finished <-chan struct{}) error {
 		return watch(ctx, finished, d.idle(s), func() int64 { return stderr.total() + stage.size() })
-	}, func(ctx context.Context) (int, error) { return d.options.Runtime.Exec(ctx, job, f, stderr) })
+	}, func(ctx context.Context) (int, error) {
+		return d.options.Runtime.Exec(ctx, job, f, io.MultiWriter(stderr, said))
+	})
 	closed := f.Close()
 	var e *Error
 	if errors.As(err, &e) {

@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"regexp"
 	"strings"
 	"syscall"
 	"time"
@@ -21,16 +23,24 @@ var (
 	errExit     = errors.New("exit status") // a script failed, and the Engine didn't
 )
 
-// dump makes the dump, with a watch on its progress, and returns the end of
-// what the commands printed.
-func (d *Dumper) dump(ctx context.Context, s discovery.Service, spec Spec, stage *stage) (*tail, error) {
-	output := &tail{}
+// printout is what the commands of a dump printed.
+type printout struct {
+	end        tail // of all, in an error
+	complaints complaints
+}
+
+// dump makes the dump, with a watch on its progress, and returns what the
+// commands printed.
+func (d *Dumper) dump(ctx context.Context, s discovery.Service, spec Spec, stage *stage) (*printout, error) {
+	output := &printout{complaints: complaints{rules: spec.Stderr}}
 	if spec.Output != "" {
-		return output, d.dumpReplicas(ctx, s, spec, stage)
+		return output, d.dumpReplicas(ctx, s, spec, stage, &output.complaints)
 	}
-	idle := d.idle(s)
-	return output, d.run(ctx, s, spec, spec.Script, stage, output, output, func(ctx context.Context, finished <-chan struct{}) error {
-		return watch(ctx, finished, idle, func() int64 { return output.total() + stage.size() })
+	idle, job := d.idle(s), d.job(s, spec, spec.Script, stage)
+	return output, d.supervise(ctx, s, spec, &output.end, func(ctx context.Context, finished <-chan struct{}) error {
+		return watch(ctx, finished, idle, func() int64 { return output.end.total() + stage.size() })
+	}, func(ctx context.Context) (int, error) {
+		return d.options.Runtime.Run(ctx, job, &output.end, io.MultiWriter(&output.end, &output.complaints))
 	})
 }
 
@@ -45,9 +55,9 @@ func (d *Dumper) idle(s discovery.Service) time.Duration {
 type watcher func(ctx context.Context, finished <-chan struct{}) error
 
 // run runs a script of the spec in a one-shot.
-func (d *Dumper) run(ctx context.Context, s discovery.Service, spec Spec, script string, stage *stage, stdout, stderr *tail, watch watcher) error {
+func (d *Dumper) run(ctx context.Context, s discovery.Service, spec Spec, script string, stage *stage, stdout, stderr *tail) error {
 	job := d.job(s, spec, script, stage)
-	return d.supervise(ctx, s, spec, stderr, watch, func(ctx context.Context) (int, error) {
+	return d.supervise(ctx, s, spec, stderr, nil, func(ctx context.Context) (int, error) {
 		return d.options.Runtime.Run(ctx, job, stdout, stderr)
 	})
 }
@@ -115,6 +125,7 @@ func watch(ctx context.Context, finished <-chan struct{}, idle time.Duration, pr
 // runError says why a run failed, with the end of its output.
 func (d *Dumper) runError(ctx, limited context.Context, s discovery.Service, spec Spec, status int, err error, output *tail) error {
 	e := &Error{Service: s.ID(), Op: "run", Err: err}
+	text := output.redacted(spec.secrets)
 	var hinted interface{ Hint() string }
 	switch {
 	case ctx.Err() != nil:
@@ -129,17 +140,17 @@ func (d *Dumper) runError(ctx, limited context.Context, s discovery.Service, spe
 		e.Advice = hinted.Hint()
 	case err == nil:
 		e.Err = fmt.Errorf("%w %d", errExit, status)
-		e.Advice = advice(status, s, spec)
+		e.Advice, e.unexplained = advice(status, s, spec, text)
 	}
-	text := output.redacted(spec.secrets)
 	if strings.Contains(text, saysNoRoom) {
-		e.Advice = diskHint(syscall.ENOSPC, d.options.Source)
+		e.Advice, e.unexplained = diskHint(syscall.ENOSPC, d.options.Source), false
 	}
 	if name := s.Primary().Name; name != "" && unready(e.Err, text) {
 		e.Advice = "the server doesn't answer, or not yet: see docker logs " + name + "\n" + e.Advice
+		e.unexplained = false
 	}
 	if rest, hint := splitHint(text); hint != "" {
-		text, e.Advice = rest, hint
+		text, e.Advice, e.unexplained = rest, hint, false
 	}
 	e.Advice = d.options.Secrets.advise(s, e.Advice)
 	if text != "" {
@@ -162,20 +173,28 @@ func splitHint(text string) (rest, hint string) {
 	return strings.Join(others, "\n"), strings.Join(hints, "\n")
 }
 
-func advice(status int, s discovery.Service, spec Spec) string {
-	switch {
-	case status == 127:
-		image := spec.Image
-		if image == "" {
-			image = s.Primary().Image
-		}
-		return "the image " + image + " lacks a program that the recipe needs; a recipe of your own can name another image"
-	case len(spec.Used) > 0:
-		var uses []string
-		for _, u := range spec.Used {
-			uses = append(uses, u.Name+" from "+u.Origin)
-		}
-		return "it used " + strings.Join(uses, ", ") + "; a database keeps the password of its first start"
+// refused is what clients say where a server lets them in, or do something, only
+// with another name or password.
+var refused = regexp.MustCompile(`(?i)denied|auth|passw|credential|log-?in\b|\b(user|role)\b|permission|privilege|\b40[13]\b`)
+
+// advice says what can be done where commands failed that said this, and whether
+// that is no more than where to look.
+func advice(status int, s discovery.Service, spec Spec, said string) (text string, unexplained bool) {
+	if status == 127 {
+		image := cmp.Or(spec.Image, s.Primary().Image)
+		return "the image " + image + " lacks a program that the recipe needs; a recipe of your own can name another image", false
 	}
-	return "what the recipe's commands printed is in the error; `purser discover` names the recipe"
+	const look = "what the recipe's commands printed is in the error"
+	var uses []string
+	for _, u := range spec.Used {
+		uses = append(uses, u.Name+" from "+u.Origin)
+	}
+	switch used := "it used " + strings.Join(uses, ", "); {
+	case len(uses) == 0:
+		return look + "; `purser discover` names the recipe", true
+	case refused.MatchString(said):
+		return used + "; a database keeps the password of its first start", false
+	default:
+		return look + "; " + used, true
+	}
 }

@@ -19,6 +19,7 @@ type Spec struct {
 	Check    string     // prints what must be there again after a load. May be missing
 	Env      []Variable // for the scripts
 	Trailers []Trailer
+	Stderr   Stderr   // of Script
 	Used     []Use    // the service's variables that went in
 	secrets  []string // values that must not be shown
 }
@@ -36,7 +37,7 @@ type Use struct {
 }
 
 // keys are the vocabulary of a rendered recipe.
-var keys = []string{"image", "commands", "environments", "entrypoint", "each", "output", "trailer", "empty", "load", "test"}
+var keys = []string{"image", "commands", "environments", "entrypoint", "each", "output", "trailer", "stderr", "empty", "load", "test"}
 
 // decode makes a Spec of a template's result, which is still full of
 // placeholders.

@@ -19,6 +19,11 @@ type tail struct {
 
 // Write keeps more than is shown, so that a secret at the cut is found whole.
 func (t *tail) Write(p []byte) (int, error) {
+	t.add(p)
+	return len(p), nil
+}
+
+func (t *tail) add(p []byte) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.written += int64(len(p))
@@ -26,7 +31,6 @@ func (t *tail) Write(p []byte) (int, error) {
 	if excess := len(t.kept) - 4*tailSize; excess > 0 {
 		t.kept = append(t.kept[:0], t.kept[excess:]...)
 	}
-	return len(p), nil
 }
 
 // redacted returns the end of the output with secrets replaced.

@@ -177,6 +177,7 @@ func (t *trial) load(ctx context.Context, s discovery.Service, spec Spec) error 
 	dump := filepath.Join(t.dumper.tree.path, filepath.FromSlash(t.report.Path))
 	loaded, err := t.dumper.Load(ctx, s, t.Recipe, LoadOptions{Fill: func(dir string) error { return moveAll(dump, dir) }})
 	if err != nil {
+		advise(err, "see load in "+t.Recipe.file)
 		return err
 	}
 	t.tried.Summary = loaded.Summary

@@ -77,7 +77,17 @@ func (b *bench) dump(t *testing.T, id string) (dumpers.Report, error) {
 	s, r := b.service(t, id)
 	report, err := b.dumper.Dump(t.Context(), s, r)
 	b.clean(t)
+	wantQuiet(t, report)
 	return report, err
+}
+
+// wantQuiet checks that a dump that succeeded gave nothing to complain of: a client
+// that always does would be told about each night.
+func wantQuiet(t *testing.T, report dumpers.Report) {
+	t.Helper()
+	if report.Complaint != "" {
+		t.Errorf("the dump's commands said: %s", report.Complaint)
+	}
 }
 
 // load loads the dump of a report into a container.

@@ -61,6 +61,7 @@ func TestHostileClickHousePasswords(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			wantQuiet(t, report)
 			loaded, err := b.dumper.Load(t.Context(), s, r, dumpers.LoadOptions{Force: true, Fill: b.fill(report)})
 			if diff := cmp.Diff([]string{"`default`.`cargo`: 1 rows"}, loaded.Summary); diff != "" || err != nil {
 				t.Error(diff, err)

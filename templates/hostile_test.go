@@ -135,6 +135,7 @@ func (b *bench) hostile(t *testing.T, server sqlServer, id, secrets string, i in
 	if err != nil {
 		t.Fatal(err)
 	}
+	wantQuiet(t, report)
 	query(database, server.lose)
 	if _, err := b.dumper.Load(t.Context(), s, r, dumpers.LoadOptions{Force: true, Fill: b.fill(report)}); err != nil {
 		t.Fatal(err)

@@ -99,13 +99,19 @@ func TestRedisFails(t *testing.T) {
 		"incomplete":    whole[:len(whole)-9],
 		"no snapshot":   append([]byte("RESID"), whole[5:]...),
 		"RDB CRC error": append(append([]byte{}, whole[:len(whole)-1]...), whole[len(whole)-1]+1),
+
+		"Can't handle RDB format version 9999": append([]byte("REDIS9999"), whole[9:]...),
 	}
 	for want, content := range broken {
 		if err := os.WriteFile(file, content, 0o600); err != nil {
 			t.Fatal(err)
 		}
 		_, err := b.load(t, report, id, true)
-		wantError(t, err, "", want)
+		hint := "what was loaded until then stays"
+		if strings.Contains(want, "version") {
+			hint = "into one of its version or newer"
+		}
+		wantError(t, err, hint, want)
 	}
 	if err := os.WriteFile(file, whole, 0o600); err != nil {
 		t.Fatal(err)
@@ -115,8 +121,23 @@ func TestRedisFails(t *testing.T) {
 	wantError(t, err, "", "the server is a replica")
 	run("rcli replicaof no one; rcli config set requirepass x; rcli -a x config set masterauth y")
 	_, err = b.dump(t, id)
-	wantError(t, err, "VALKEY_PASSWORD", "NOAUTH")
+	wantError(t, err, "looked for REDIS_PASSWORD, VALKEY_PASSWORD", "NOAUTH")
 	if got := run("rcli -a x --no-auth-warning get a; rcli -a x --no-auth-warning get b; rcli -a x --no-auth-warning role | head -n 1"); got != "1\n2\nmaster\n" {
 		t.Errorf("the server has %q", got)
+	}
+}
+
+// A wrong password is refused, also where the server knows users by name.
+func TestRedisWrongPassword(t *testing.T) {
+	t.Parallel()
+	for image, name := range map[string]string{"redis:7": "REDIS_PASSWORD", "valkey:8": "VALKEY_PASSWORD"} {
+		t.Run(image, func(t *testing.T) {
+			t.Parallel()
+			b := newBench(t)
+			id, _ := b.redis(t, image, name, word)
+			for _, env := range []map[string]string{{name: "wr0ng-one"}, {name: "wr0ng-one", "REDIS_USERNAME": "default"}, {name: word, "REDIS_USERNAME": "nobody"}} {
+				b.wantRefusal(t, id, env, "the server has another password than the first of these that is set: REDIS_PASSWORD, VALKEY_PASSWORD", "WRONGPASS")
+			}
+		})
 	}
 }

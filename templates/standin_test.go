@@ -108,7 +108,7 @@ func TestMongoDBStandIn(t *testing.T) {
 	_, err = b.load(t, report, server("held", with(mongo, "held")), false)
 	wantError(t, err, "--force", "collection shop.goods")
 	_, err = b.load(t, report, server("loses", with(mongo, "loses")), true)
-	wantError(t, err, "", "the dump has 3 documents, 2 were loaded")
+	wantError(t, err, "what was loaded until then stays", "the dump has 3 documents, 2 were loaded")
 	_, err = b.dump(t, server("fails", with(mongo, "fails")))
 	wantError(t, err, "", "connection closed")
 	s, r := b.service(t, id)
@@ -117,16 +117,20 @@ func TestMongoDBStandIn(t *testing.T) {
 	wantError(t, err, "MONGO_INITDB_ROOT_PASSWORD", "Authentication failed")
 }
 
-// elasticdump stands in for it and for Node.js, which asks the server.
+// elasticdump stands in for it and for Node.js, which asks the server. One at port
+// 9201 loses the connection, at 9202 it has a document less, and at 9203 one more.
 var elasticdump = map[string]string{
 	"node": `case "$DUMP_URL $2 $3" in
 "https://"*" GET /") [ "$DUMP_USER:$DUMP_PASSWORD" = "elastic:open sesame" ] || { echo "GET /: 401 denied" >&2; exit 1; } ;;
 "http://"*) echo "GET /: socket hang up" >&2; exit 1 ;;
 *" GET /_cat/indices?h=index&s=index") cat /indices 2>/dev/null || printf 'goods\nlogs-1\n' ;;
+*":9202 "*/_count) echo '{"count":1,"_shards":{}}' ;;
+*":9203 "*/_count) echo '{"count":3,"_shards":{}}' ;;
 */_count) echo '{"count":2,"_shards":{}}' ;;
 esac
 `,
 	"elasticdump": `for a; do case $a in --output=*) out=${a#--output=} ;; --type=*) type=${a#--type=} ;; --input=*) in=${a#--input=} ;; esac; done
+case $in,$out,$type in *:9201/*,data) echo '{"_id":1}' >/purser/goods.data.json; echo "Error Emitted => ECONNRESET: socket hang up" >&2; exit 1 ;; esac
 case $out in https://*) [ -s "$in" ] && exit; esac
 [ "$(cat /tmp/login.ini)" = 'user=elastic
 password="open sesame"' ] || exit 1
@@ -138,11 +142,11 @@ func TestElasticsearchStandIn(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	b.StandIn(t, "elasticdump/elasticsearch-dump:latest", elasticdump)
-	server := func(password string) string {
+	server := func(password, port string) string {
 		return b.Start(t, dockertest.Container{Image: "busybox", Cmd: []string{"sleep", "100000"},
-			Labels: map[string]string{"backup.type": "elasticsearch"}, Env: []string{"ELASTIC_PASSWORD=" + password}})
+			Labels: map[string]string{"backup.type": "elasticsearch"}, Env: []string{"ELASTIC_PASSWORD=" + password, "ELASTICSEARCH_PORT_NUMBER=" + port}})
 	}
-	id := server("open sesame")
+	id := server("open sesame", "9200")
 	report, err := b.dump(t, id)
 	if err != nil {
 		t.Fatal(err)
@@ -165,7 +169,22 @@ func TestElasticsearchStandIn(t *testing.T) {
 		t.Error(diff, err)
 	}
 	for password, hint := range map[string]string{"wrong": "ELASTIC_PASSWORD from", "": "OPENSEARCH_INITIAL_ADMIN_PASSWORD"} {
-		_, err = b.dump(t, server(password))
+		_, err = b.dump(t, server(password, "9200"))
 		wantError(t, err, hint, "401 denied")
+	}
+	cut, loses, grows := server("open sesame", "9201"), server("open sesame", "9202"), server("open sesame", "9203")
+	_, err = b.dump(t, cut)
+	wantError(t, err, "ELASTIC_PASSWORD from", "exit status 1: Error Emitted => ECONNRESET")
+	_, err = b.load(t, report, cut, true)
+	wantError(t, err, "what was loaded until then stays", "exit status 1: Error Emitted => ECONNRESET")
+	loaded, err = b.load(t, report, loses, true)
+	wantError(t, err, "what was loaded until then stays", "the dump has 2 documents of goods, the server 1 after the load")
+	if len(loaded.Summary) > 0 {
+		t.Errorf("it says that it has loaded %q", loaded.Summary)
+	}
+	_, err = b.dump(t, grows)
+	wantError(t, err, "ELASTIC_PASSWORD from", "goods has 3 documents, and 2 were written")
+	if left, err := os.ReadDir(filepath.Join(b.source, "dump")); err != nil || len(left) != 1 {
+		t.Errorf("dumps that failed are there: %v, %v", left, err)
 	}
 }

@@ -143,18 +143,52 @@ func (b *bench) wantRefused(t *testing.T, id string, s store) {
 	if s.refuses == "" {
 		return // it asks for none
 	}
-	service, r := b.service(t, id)
 	for password, hint := range map[string]string{"wr0ng-one": s.hint + " from the service's environment", "": s.noWord} {
-		service.Containers[0].Env = map[string]string{s.hint: password}
-		_, err := b.dumper.Dump(t.Context(), service, r)
 		refuses := s.refuses
 		if password == "" && s.hint == "LDAP_ADMIN_PASSWORD" {
 			refuses = "no password found"
 		}
-		wantError(t, err, hint, refuses)
-		if err != nil && strings.Contains(err.Error(), "wr0ng-one") {
-			t.Errorf("the password is in the error: %v", err)
-		}
+		b.wantRefusal(t, id, map[string]string{s.hint: password}, hint, refuses)
+	}
+}
+
+// wantRefusal dumps a service as if it had this environment, which the server
+// doesn't let in.
+func (b *bench) wantRefusal(t *testing.T, id string, env map[string]string, hint, refuses string) {
+	t.Helper()
+	s, r := b.service(t, id)
+	s.Containers[0].Env = env
+	_, err := b.dumper.Dump(t.Context(), s, r)
+	b.clean(t)
+	wantError(t, err, hint, "dump of "+s.ID()+": ", refuses)
+	if err != nil && strings.Contains(err.Error(), "wr0ng-one") {
+		t.Errorf("the password is in the error: %v", err)
+	}
+}
+
+// An InfluxDB with authentication lets in only who has the password, although
+// the port of its backup asks nobody.
+func TestInfluxDBWrongPassword(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	id := b.Start(t, dockertest.Container{Image: "influxdb:1", Env: []string{"INFLUXDB_HTTP_AUTH_ENABLED=true", "WORD=right one"}})
+	b.ready(t, id, `influx -execute "create user boss with password '$WORD' with all privileges" && INFLUX_USERNAME=boss INFLUX_PASSWORD="$WORD" influx -execute "create database shop" | grep -vq ERR:; `+
+		`INFLUX_USERNAME=boss INFLUX_PASSWORD="$WORD" influx -execute "show databases" | grep shop`)
+	const used = "it used INFLUXDB_ADMIN_PASSWORD from the service's environment, INFLUXDB_ADMIN_USER from the service's environment;"
+	for _, c := range []struct {
+		env           map[string]string
+		hint, refuses string
+	}{
+		{map[string]string{"INFLUXDB_ADMIN_USER": "boss", "INFLUXDB_ADMIN_PASSWORD": "wr0ng-one"}, used, "authorization failed"},
+		{map[string]string{"INFLUXDB_ADMIN_USER": "nobody", "INFLUXDB_ADMIN_PASSWORD": "right one"}, used, "authorization failed"},
+		{nil, "no user found: looked for INFLUXDB_ADMIN_USER", "authentication credentials"},
+	} {
+		b.wantRefusal(t, id, c.env, c.hint, c.refuses)
+	}
+	s, r := b.service(t, id)
+	s.Containers[0].Env = map[string]string{"INFLUXDB_ADMIN_USER": "boss", "INFLUXDB_ADMIN_PASSWORD": "right one"}
+	if _, err := b.dumper.Dump(t.Context(), s, r); err != nil {
+		t.Error(err)
 	}
 }
 
@@ -166,14 +200,17 @@ func TestEtcdSnapshot(t *testing.T) {
 	b.ready(t, id, "etcdctl endpoint health")
 	b.script(t, id, `set -e; for i in 1 2 3 4 5; do etcdctl put "key $i" "a 'value' $i"; done
 		etcdctl user add root:"$WORD"; etcdctl auth enable`)
-	_, err := b.dump(t, id)
-	wantError(t, err, "ETCD_ROOT_PASSWORD", "user name is empty")
+	b.wantRefusal(t, id, nil, "no password found: looked for ETCD_ROOT_PASSWORD", "user name is empty")
+	for _, env := range []map[string]string{{"ETCD_ROOT_PASSWORD": "wr0ng-one"}, {"ETCD_ROOT_PASSWORD": word, "ETCD_ROOT_USER": "nobody"}} {
+		b.wantRefusal(t, id, env, "ETCD_ROOT_PASSWORD from the service's environment", "authentication failed")
+	}
 	s, r := b.service(t, id)
 	s.Containers[0].Env = map[string]string{"ETCD_ROOT_PASSWORD": word}
 	report, err := b.dumper.Dump(t.Context(), s, r)
 	if err != nil {
 		t.Fatal(err)
 	}
+	wantQuiet(t, report)
 	again := b.Start(t, dockertest.Container{Image: "etcd:3", Binds: []string{b.source + "/" + report.Path + ":/dump:ro"},
 		Cmd: []string{"sh", "-c", "etcdctl snapshot restore /dump/snapshot.db --data-dir /restored && exec etcd --data-dir /restored"}})
 	get := `export ETCDCTL_USER="$0" ETCDCTL_PASSWORD="$1"; etcdctl get --prefix ""`

@@ -2,6 +2,7 @@ package main_test
 
 import (
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -60,7 +61,7 @@ func TestDumpIsWrong(t *testing.T) {
 	write(t, filepath.Join(config, "index/own.yml"), []byte("own: {regex: ^own$, template: own.yml}\n"), 0o644)
 	recipe := func(script string) {
 		write(t, filepath.Join(config, "templates/own.yml"),
-			[]byte("commands:\n- - sh\n  - -c\n  - |\n    cd {{ target_dir }}\n    "+script+"\ntrailer: [{file: '*.sql', contains: '-- done'}]\n"), 0o644)
+			[]byte("commands:\n- - sh\n  - -c\n  - |\n    cd {{ target_dir }}\n    "+script+"\ntrailer: [{file: '*.sql', contains: '-- done'}]\nstderr: {fails: ^ERROR}\n"), 0o644)
 	}
 	p := w.purser("bind")
 	p.mounts = append(p.mounts, config+":/opt/backup/config:ro")
@@ -75,6 +76,7 @@ func TestDumpIsWrong(t *testing.T) {
 		{"fails in the middle", "echo some >a.sql; echo lost the server >&2; exit 5", []string{"exit status 5: lost the server"}},
 		{"fails in a pipe", "{ echo '-- done'; false; } | cat >a.sql", []string{"exit status 1"}},
 		{"tells of an error and succeeds", "echo some >a.sql; echo ERROR: lost the server >&2", []string{"a.sql is incomplete", "ERROR: lost the server"}},
+		{"tells of an error in a whole dump", "echo '-- done' >a.sql; echo ERROR: lost a table >&2", []string{"check: the commands succeeded, but said: ERROR: lost a table"}},
 		{"writes nothing", "true", []string{"wrote nothing"}},
 		{"writes an empty file", ": >a.sql", []string{"a.sql is incomplete"}},
 		{"writes another file", "echo '-- done' >b.txt", []string{"no file *.sql"}},
@@ -85,6 +87,16 @@ func TestDumpIsWrong(t *testing.T) {
 			p.wantFailedDump(t, p.run("run"), id, good, c.words...)
 		})
 	}
+	recipe(`echo "new rows" >a.sql; echo "-- done" >>a.sql; echo "WARNING: old rows" >&2`)
+	r := p.must("run")
+	said := id + ": its commands succeeded, and said: WARNING: old rows"
+	status := p.run("status")
+	if !strings.Contains(r.stderr, "WARNING: old rows") || !strings.Contains(status.stdout, "wrong: "+said) {
+		t.Errorf("what a good dump complains of is not told: %s%s", r, status)
+	}
 	recipe(`echo "new rows" >a.sql; echo "-- done" >>a.sql`)
 	p.must("run")
+	if status = p.run("status"); strings.Contains(status.stdout, "said:") {
+		t.Errorf("it is told of the next dump too: %s", status)
+	}
 }

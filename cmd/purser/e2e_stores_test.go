@@ -170,7 +170,7 @@ func TestVersionsComeBack(t *testing.T) {
 			}
 			if image != oldest {
 				older := start("older", oldest)
-				wantRefusal(t, p.run("load", "--to", older.id(), db.id()), 1, "the dump is of server version", "--force")
+				wantRefusal(t, p.run("load", "--to", older.id(), db.id()), 1, "the dump is of server version", "hint: load it with --to into a ", "--force loads it here")
 				if got := older.tables(); got != "0" {
 					t.Errorf("%s has %s tables", oldest, got)
 				}

@@ -31,7 +31,7 @@ func TestAncestorRecipesRun(t *testing.T) {
 		w.docker("tag", "mariadb:10.11", tag)
 	}
 	w.docker("tag", "postgres:17", "postgres:latest")
-	w.standIn("mongodump", "echo \"mongodump $*\"\n", "mongo:3.4", "mongo:latest")
+	w.standIn("mongodump", "printf '2026-05-20T00:00:00.000+0000\\twriting shop.goods to archive on stdout\\n' >&2; echo \"mongodump $*\"\n", "mongo:3.4", "mongo:latest")
 	w.standIn("elasticdump", `for a; do case $a in --output=*) echo "elasticdump $*" >"${a#--output=}" ;; esac; done`,
 		"elasticsearch:5", "taskrabbit/elasticsearch-dump:latest")
 
@@ -52,6 +52,9 @@ func TestAncestorRecipesRun(t *testing.T) {
 	}
 	p.mounts = append(p.mounts, config+":/opt/backup/config:ro")
 	p.must("run")
+	if r := p.run("status"); strings.Contains(r.stdout, "said:") {
+		t.Errorf("a client that tells of its progress is told about: %s", r)
+	}
 
 	dump := func(parts ...string) string {
 		content, err := os.ReadFile(filepath.Join(p.source, "dump", w.stack, filepath.Join(parts...)))

@@ -17,7 +17,7 @@ func dumpCommand() *command {
 is complete or absent: the previous good one stays until the new one is in place.
 
 With --output json: a list of {id, recipe, outcome, certain, started, ended, files,
-bytes, previous_bytes, error}.
+bytes, previous_bytes, error, warning}.
 ` + exitHelp(exitIncomplete, exitLocked),
 		run: runDump,
 	}

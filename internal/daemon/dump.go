@@ -118,7 +118,7 @@ func (r *run) dump(ctx context.Context, dumper *dumpers.Dumper, services []Found
 		case DumpFailed:
 			r.fail(d, failures[d.ID])
 		case Dumped:
-			d.Warning = r.shrunken(d)
+			d.Warning = r.warn(d.ID, d.Warning, r.shrunken(d))
 		}
 		dumps = append(dumps, d)
 	}
@@ -160,6 +160,9 @@ func (r *run) ended(ctx context.Context, res dumpers.Result) ServiceDump {
 	switch {
 	case res.Err == nil:
 		d.Outcome, d.Files, d.Bytes = Dumped, res.Report.Files, res.Report.Bytes
+		if said := res.Report.Complaint; said != "" {
+			d.Warning = r.cfg.Scrub("its commands succeeded, and said: " + said)
+		}
 		r.log.Info("dump done", "service", d.ID, "files", d.Files, "bytes", d.Bytes, "took", res.Report.Duration)
 	case ctx.Err() != nil:
 		d.Outcome = DumpCancelled
@@ -179,8 +182,17 @@ func (r *run) shrunken(d ServiceDump) string {
 	}
 	warning := fmt.Sprintf("the dump has %d bytes, the last one had %d: look whether the service has lost data", d.Bytes, d.Previous)
 	r.log.Warn("dump is far smaller than the last one", "service", d.ID, "bytes", d.Bytes, "last", d.Previous)
-	r.record.Problems = append(r.record.Problems, d.ID+": "+warning)
 	return warning
+}
+
+// warn notes what there is to say of a dump that is whole, and joins it. The
+// log has it already.
+func (r *run) warn(id string, warnings ...string) string {
+	warnings = slices.DeleteFunc(warnings, func(w string) bool { return w == "" })
+	for _, w := range warnings {
+		r.record.Problems = append(r.record.Problems, id+": "+w)
+	}
+	return strings.Join(warnings, "; ")
 }
 
 // fail decides what a failed dump means for the run. A recipe that was guessed

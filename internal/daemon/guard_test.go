@@ -36,3 +36,27 @@ func TestFarSmallerDumpIsFlagged(t *testing.T) {
 		}
 	}
 }
+
+// A whole dump whose commands complained is kept, and told about until one
+// comes without a word.
+func TestComplaintOfADumpIsTold(t *testing.T) {
+	b := newBench(t)
+	b.engine.list = []discovery.Container{container("db", "store"), container("other", "store")}
+	b.engine.says = map[string]string{"_/db": strings.Repeat("one of many\n", 100) + "WARNING: collation mismatch\r\n"}
+	const want = "its commands succeeded, and said: …; one of many; one of many; one of many; one of many; WARNING: collation mismatch"
+	record := b.run(t, Complete)
+	status, err := ReadStatus(b.cfg, b.now())
+	b.must(t, err)
+	for _, d := range record.Services {
+		if d.Outcome != Dumped || (d.Warning == want) != (d.ID == "_/db") {
+			t.Errorf("%+v", d)
+		}
+	}
+	if told := []string{"_/db: " + want}; !slices.Equal(record.Problems, told) || !slices.Contains(status.Wrong, told[0]) {
+		t.Errorf("problems %q, status %q", record.Problems, status.Wrong)
+	}
+	b.engine.says = nil
+	if record = b.run(t, Complete); len(record.Problems) > 0 || record.Services[0].Warning != "" {
+		t.Errorf("told again: %+v", record)
+	}
+}

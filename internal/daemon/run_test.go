@@ -30,6 +30,7 @@ type fakeEngine struct {
 	list     []discovery.Container
 	fail     map[string]string // service to the error text of its dump
 	more     map[string]string // service to what its dump has besides
+	says     map[string]string // service to what its dump writes to its standard error
 	buggy    string            // the service whose dump panics
 	hung     func()            // if not nil, a dump calls it and waits until it is cancelled
 	down     error             // the Engine can't be reached
@@ -107,6 +108,9 @@ func (f *fakeRuntime) Run(ctx context.Context, job dumpers.Job, stdout, stderr i
 	if message := f.fail[job.Service]; message != "" {
 		_, err := io.WriteString(stderr, message)
 		return 2, err
+	}
+	if _, err := io.WriteString(stderr, f.says[job.Service]); err != nil {
+		return 0, err
 	}
 	return 0, f.write(job)
 }

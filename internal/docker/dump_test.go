@@ -146,7 +146,7 @@ func TestMariaDBDumpLoads(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if report.Path != "dump/shop/db" || report.Files != 1 || report.Bytes == 0 || report.Attempts != 1 {
+	if report.Path != "dump/shop/db" || report.Files != 1 || report.Bytes == 0 || report.Attempts != 1 || report.Complaint != "" {
 		t.Errorf("report %+v", report)
 	}
 	dump := b.read(t, report, "all-databases.sql")
@@ -193,6 +193,9 @@ func TestMariaDBPlainUserAndFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if report.Complaint != "" {
+		t.Errorf("the client said: %s", report.Complaint)
+	}
 	if dump := b.read(t, report, "database.sql"); !strings.Contains(string(dump), "CREATE DATABASE /*!32312 IF NOT EXISTS*/ `app`") {
 		t.Errorf("dump: %.2000s", dump)
 	}
@@ -214,7 +217,7 @@ func TestPostgreSQLDumpLoads(t *testing.T) {
 		t.Fatal(err)
 	}
 	// globals, shop, postgres and the two with odd names
-	if report.Files != 5 {
+	if report.Files != 5 || report.Complaint != "" {
 		t.Errorf("report %+v", report)
 	}
 	second := b.PostgreSQL(t, dockertest.Container{Env: []string{"POSTGRES_USER=boss", "POSTGRES_PASSWORD=other"}})
@@ -237,6 +240,9 @@ func TestPostgreSQLPlainUser(t *testing.T) {
 	report, err := b.dumper.Dump(t.Context(), s, b.catalog.Match(s).Recipe)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if report.Complaint != "" {
+		t.Errorf("the clients said: %s", report.Complaint)
 	}
 	if globals := string(b.read(t, report, "globals.sql")); strings.Contains(globals, "PASSWORD") || !strings.Contains(globals, "CREATE ROLE app") {
 		t.Errorf("globals: %s", globals)
