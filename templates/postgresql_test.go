@@ -41,12 +41,12 @@ func TestPostgreSQLReplacesOwn(t *testing.T) {
 			sql := func(user, statements string) string {
 				return b.ExecInput(t, id, []byte(statements), "psql", "-U", user, "-d", "shop", "-XAtq", "-v", "ON_ERROR_STOP=1")
 			}
-			b.ExecInput(t, id, []byte("create database shop; create role app login password 'x'; grant create on database shop to app;"), "psql", "-U", "postgres", "-v", "ON_ERROR_STOP=1")
+			b.ExecInput(t, id, []byte("create database shop; create role app login password 'open sesame'; grant create on database shop to app;"), "psql", "-U", "postgres", "-v", "ON_ERROR_STOP=1")
 			sql("postgres", "grant create, usage on schema public to app")
 			sql("app", plainSeed)
 			want := sql("postgres", plainLook)
 			s, r := b.service(t, id)
-			s.Containers[0].Env = map[string]string{"POSTGRES_USER": "app", "POSTGRES_PASSWORD": "x", "POSTGRES_DB": "shop"}
+			s.Containers[0].Env = map[string]string{"POSTGRES_USER": "app", "POSTGRES_PASSWORD": "open sesame", "POSTGRES_DB": "shop"}
 			report, err := b.dumper.Dump(t.Context(), s, r)
 			if err != nil {
 				t.Fatal(err)
