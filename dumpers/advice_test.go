@@ -39,9 +39,10 @@ func TestAdvice(t *testing.T) {
 	}
 	const (
 		used     = "it used PASSWORD from the service's environment"
-		password = used + "; a database keeps the password of its first start"
-		shown    = "what the recipe's commands printed is in the error; "
-		loading  = "what was refused, or is missing, is in the error, and may be in the service's log: docker logs db-1\n" +
+		password = used + "; a database keeps the password of its first start\n" +
+			"another password goes into the file shop/db/VARIABLE below a directory that BACKUP_SERVICE_SECRETS names"
+		shown   = "what the recipe's commands printed is in the error; "
+		loading = "what was refused, or is missing, is in the error, and may be in the service's log: docker logs db-1\n" +
 			"what was loaded until then stays: load again with --force, an older dump with --time, or into a new service with --to"
 	)
 	for _, c := range []struct {

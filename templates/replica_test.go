@@ -85,6 +85,33 @@ func TestSQLite(t *testing.T) {
 	}
 }
 
+// Only the Engine's and the kernel's own places are left out, not those whose
+// names begin like them.
+func TestSQLitePlaces(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	c := dockertest.Container{Image: "sqlite:3", Name: "places-" + filepath.Base(filepath.Dir(b.source)), Labels: map[string]string{"backup.type": "sqlite"}}
+	taken := []string{"/device-data", "/etc/hosts.d", "/process", "/run/secrets-of-mine", "/system"}
+	left := []string{"/dev/mine", "/run/secrets"}
+	for _, place := range append(slices.Clone(left), taken...) {
+		c.Binds = append(c.Binds, t.TempDir()+":"+place)
+	}
+	id := b.Start(t, c)
+	var want []string
+	for _, place := range taken {
+		want = append(want, "."+place+"/app.db")
+	}
+	b.script(t, id, `for place in `+strings.Join(append(left, taken...), " ")+`; do sqlite3 $place/app.db "create table t as select 1"; done`)
+	report, err := b.dump(t, id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, _ := b.service(t, id)
+	if diff := cmp.Diff(want, slices.Sorted(maps.Keys(b.untar(t, report, s.Primary().Name+"/databases.tar")))); diff != "" {
+		t.Error(diff)
+	}
+}
+
 // An image without sqlite3 may have Python.
 func TestSQLiteByPython(t *testing.T) {
 	t.Parallel()

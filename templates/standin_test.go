@@ -28,6 +28,7 @@ func TestGoldenRecipes(t *testing.T) {
 		{"bitnami/mongodb:7", "MONGODB_USERNAME=u MONGODB_PASSWORD=p MONGODB_DATABASE=d"},
 		{"elasticsearch:8", "ELASTIC_PASSWORD=p"},
 		{"opensearchproject/opensearch:2", "OPENSEARCH_INITIAL_ADMIN_PASSWORD=p"},
+		{"bitnami/opensearch:2", "OPENSEARCH_PASSWORD=p OPENSEARCH_HTTP_PORT_NUMBER=9201"},
 		{"cassandra:5", ""},
 	} {
 		name := strings.NewReplacer("/", "-", ":", "-", " ", ",").Replace(strings.TrimSpace(c.image + " " + c.env))
@@ -123,7 +124,7 @@ var elasticdump = map[string]string{
 	"node": `case "$DUMP_URL $2 $3" in
 "https://"*" GET /") [ "$DUMP_USER:$DUMP_PASSWORD" = "elastic:open sesame" ] || { echo "GET /: 401 denied" >&2; exit 1; } ;;
 "http://"*) echo "GET /: socket hang up" >&2; exit 1 ;;
-*" GET /_cat/indices?h=index&s=index") cat /indices 2>/dev/null || printf 'goods\nlogs-1\n' ;;
+*" GET /_cat/indices?h=index&s=index") cat /indices 2>/dev/null || printf '.ds-hits-1\ngoods\nlogs-1\n' ;;
 *":9202 "*/_count) echo '{"count":1,"_shards":{}}' ;;
 *":9203 "*/_count) echo '{"count":3,"_shards":{}}' ;;
 */_count) echo '{"count":2,"_shards":{}}' ;;
@@ -152,7 +153,7 @@ func TestElasticsearchStandIn(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, want := range map[string]string{
-		"documents":          "2 goods\n2 logs-1\n-- complete\n",
+		"documents":          "2 .ds-hits-1\n2 goods\n2 logs-1\n-- complete\n",
 		"goods.data.json":    "{\"_id\":1}\n{\"_id\":2}\n",
 		"logs-1.alias.json":  "",
 		"goods.mapping.json": "--quiet --limit=1000 --httpAuthFile=/tmp/login.ini --input=https://127.0.0.1:9200/goods --output=goods.mapping.json --type=mapping\n",
@@ -165,7 +166,7 @@ func TestElasticsearchStandIn(t *testing.T) {
 	_, err = b.load(t, report, id, false)
 	wantError(t, err, "--force", "index goods\nindex logs-1")
 	loaded, err := b.load(t, report, id, true)
-	if diff := cmp.Diff([]string{"goods: 2 documents", "logs-1: 2 documents"}, loaded.Summary); diff != "" || err != nil {
+	if diff := cmp.Diff([]string{".ds-hits-1: not loaded, 2 documents", "goods: 2 documents", "logs-1: 2 documents"}, loaded.Summary); diff != "" || err != nil {
 		t.Error(diff, err)
 	}
 	for password, hint := range map[string]string{"wrong": "ELASTIC_PASSWORD from", "": "OPENSEARCH_INITIAL_ADMIN_PASSWORD"} {
