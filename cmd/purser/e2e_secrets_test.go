@@ -38,14 +38,36 @@ func TestBoundSecret(t *testing.T) {
 		t.Errorf("loaded: %s", got)
 	}
 
-	// The file is read anew for each dump. What others may read is told of.
+	// The daemon reads the file anew for each dump. What others may read is told of.
+	name := w.stack + "-daemon"
+	daemon := p.with("BACKUP_CRON_SCHEDULE=@every 1s").named(name, "daemon").start()
+	told := ""
+	ends := func(result string) {
+		t.Helper()
+		w.eventually("a run is "+result, func() bool {
+			r := w.command(nil, "docker", "exec", name, "purser", "status", "--output", "json").run()
+			told = r.stdout
+			var status struct {
+				LastRun *struct{ Result string } `json:"last_run"`
+			}
+			return r.code == 0 && decode(t, r.stdout, &status) && status.LastRun != nil && status.LastRun.Result == result
+		})
+	}
+	ends("complete")
 	change(again)
-	ran = append(ran, p.run("dump", db.id()))
-	wantRefusal(t, ran[len(ran)-1], 3, "password authentication failed", "POSTGRES_PASSWORD from the file /secrets/"+db.id()+"/POSTGRES_PASSWORD")
+	ends("incomplete")
+	if !strings.Contains(told, "password authentication failed") || !strings.Contains(told, "POSTGRES_PASSWORD from the file /secrets/"+db.id()+"/POSTGRES_PASSWORD") {
+		t.Errorf("the daemon says:\n%s", told)
+	}
 	write(t, secret, []byte(again), 0o644)
-	ran = append(ran, p.must("run"))
-	if told := ran[len(ran)-1]; !strings.Contains(told.stdout+told.stderr, "its mode is 0644") || !strings.Contains(told.stdout+told.stderr, "chmod 600 /secrets/"+db.id()) {
-		t.Errorf("it says:\n%s", told)
+	ends("complete")
+	if !strings.Contains(told, "its mode is 0644") {
+		t.Errorf("the daemon says:\n%s", told)
+	}
+	w.stop(name, daemon, 0)
+	ran = append(ran, result{stdout: told}, result{0, daemon.stdout.String(), daemon.stderr.String()}, p.must("discover"))
+	if last := ran[len(ran)-1]; !strings.Contains(last.stdout, "its mode is 0644") || !strings.Contains(last.stdout, "chmod 600 /secrets/"+db.id()) {
+		t.Errorf("it says:\n%s", last)
 	}
 	write(t, secret, nil, 0o600)
 	wantRefusal(t, p.run("dump", db.id()), 3, "POSTGRES_PASSWORD is empty", "0600")
