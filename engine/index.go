@@ -155,6 +155,8 @@ type indexReader struct {
 	enc  []byte
 	last string
 	some bool
+
+	before repeated
 }
 
 // openIndex returns nil if there is no index for this key.
@@ -203,7 +205,7 @@ func (x *indexReader) next() (*format.Header, error) {
 	if _, err := io.ReadFull(x.buf, x.enc); err != nil {
 		return nil, x.damaged(err)
 	}
-	h, err := parseHeader(x.enc)
+	h, err := parseHeader(x.enc, &x.before)
 	if err != nil {
 		return nil, x.damaged(err)
 	}

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"maps"
@@ -53,16 +54,29 @@ func (p *headerParser) number() int64 {
 	return n
 }
 
-func (p *headerParser) text() string {
+func (p *headerParser) bytes() []byte {
 	n, size := binary.Uvarint(p.b)
 	if size <= 0 || n > uint64(len(p.b)-size) {
 		p.bad, p.b = true, nil
-		return ""
+		return nil
 	}
-	s := string(p.b[size : size+int(n)])
+	s := p.b[size : size+int(n)]
 	p.b = p.b[size+int(n):]
 	return s
 }
+
+func (p *headerParser) text() string { return string(p.bytes()) }
+
+// again is text that is most often that of the entry before.
+func (p *headerParser) again(before *string) string {
+	if b := p.bytes(); string(b) != *before {
+		*before = string(b)
+	}
+	return *before
+}
+
+// repeated is what many entries in a row have in common.
+type repeated struct{ user, group, linkGroup string }
 
 func (p *headerParser) byte() byte {
 	if len(p.b) == 0 {
@@ -74,16 +88,16 @@ func (p *headerParser) byte() byte {
 	return c
 }
 
-func parseHeader(b []byte) (*format.Header, error) {
+func parseHeader(b []byte, before *repeated) (*format.Header, error) {
 	p := &headerParser{b: b}
 	h := &format.Header{Path: p.text(), Op: format.Op(p.byte()), Type: format.Type(p.byte())}
 	h.Mode, h.UID, h.GID = uint32(p.number()), int(p.number()), int(p.number())
 	h.ModTime = time.Unix(p.number(), p.number())
 	h.Major, h.Minor = uint32(p.number()), uint32(p.number())
 	h.Size, h.FileSize = p.number(), p.number()
-	h.User, h.Group, h.Linkname, h.LinkGroup = p.text(), p.text(), p.text(), p.text()
-	if sum := p.text(); sum != "" {
-		h.SHA256 = []byte(sum)
+	h.User, h.Group, h.Linkname, h.LinkGroup = p.again(&before.user), p.again(&before.group), p.text(), p.again(&before.linkGroup)
+	if sum := p.bytes(); len(sum) > 0 {
+		h.SHA256 = bytes.Clone(sum)
 	}
 	for range p.number() {
 		if p.bad {

@@ -124,7 +124,7 @@ func (t *Target) line() string {
 // Size renders bytes with three significant digits in binary units.
 func Size(n int64) string {
 	if n < 1024 {
-		return fmt.Sprintf("%d B", n)
+		return strconv.FormatInt(n, 10) + " B"
 	}
 	v, unit := float64(n), ""
 	for _, unit = range []string{"KiB", "MiB", "GiB", "TiB", "PiB", "EiB"} {
@@ -133,13 +133,14 @@ func Size(n int64) string {
 			break
 		}
 	}
+	digits := 0
 	switch {
 	case v < 9.995:
-		return fmt.Sprintf("%.2f %s", v, unit)
+		digits = 2
 	case v < 99.95:
-		return fmt.Sprintf("%.1f %s", v, unit)
+		digits = 1
 	}
-	return fmt.Sprintf("%.0f %s", v, unit)
+	return strconv.FormatFloat(v, 'f', digits, 64) + " " + unit
 }
 
 // Duration renders a duration with the precision that a person wants:

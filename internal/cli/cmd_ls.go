@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"strconv"
 	"time"
+	"unicode/utf8"
 
 	"github.com/purser-backup/purser/engine"
 )
@@ -56,7 +57,7 @@ func (inv *invocation) list(ctx context.Context, o engine.FilesOptions) error {
 	}
 	defer repo.Close()
 	// A backup may hold millions of files: they are printed as they come.
-	out := bufio.NewWriter(inv.stdout)
+	out := bufio.NewWriterSize(inv.stdout, 64<<10)
 	list := fileList(&textList{w: out, loc: inv.location()})
 	if inv.json() {
 		list = &jsonList{w: out, loc: inv.location()}
@@ -81,10 +82,12 @@ type fileList interface {
 }
 
 type textList struct {
-	w   io.Writer
-	loc *time.Location
+	w    io.Writer
+	loc  *time.Location
+	line []byte
 }
 
+// add does without fmt, for the sake of a million lines.
 func (l *textList) add(f engine.File) error {
 	owner, group := f.User, f.Group
 	if owner == "" {
@@ -101,13 +104,34 @@ func (l *textList) add(f engine.File) error {
 	if name == "" {
 		name = "."
 	}
-	name = printable(name)
+	b := append(l.line[:0], fileMode(f).String()...)
+	b = append(b, "  "...)
+	b = appendPadded(b, printable(owner), -8)
+	b = append(b, ' ')
+	b = appendPadded(b, printable(group), -8)
+	b = append(b, ' ')
+	b = appendPadded(b, size, 9)
+	b = append(b, "  "...)
+	b = append(b, formatTime(f.ModTime.In(l.loc))...)
+	b = append(b, "  "...)
+	b = append(b, printable(name)...)
 	if f.Type == engine.TypeSymlink {
-		name += " -> " + printable(f.Linkname)
+		b = append(append(b, " -> "...), printable(f.Linkname)...)
 	}
-	_, err := fmt.Fprintf(l.w, "%s  %-8s %-8s %9s  %s  %s\n",
-		fileMode(f), printable(owner), printable(group), size, formatTime(f.ModTime.In(l.loc)), name)
+	l.line = append(b, '\n')
+	_, err := l.w.Write(l.line)
 	return err
+}
+
+// appendPadded appends s with blanks to the left, or to the right where width is
+// negative, as %*s does.
+func appendPadded(b []byte, s string, width int) []byte {
+	const blanks = "         "
+	missing := max(max(width, -width)-utf8.RuneCountInString(s), 0)
+	if width < 0 {
+		return append(append(b, s...), blanks[:missing]...)
+	}
+	return append(append(b, blanks[:missing]...), s...)
 }
 
 func (l *textList) end() error { return nil }
@@ -115,9 +139,12 @@ func (l *textList) end() error { return nil }
 // fileMode renders type and permissions as ls does.
 func fileMode(f engine.File) fs.FileMode {
 	mode := fs.FileMode(f.Mode & 0o777)
-	for bit, flag := range map[uint32]fs.FileMode{0o4000: fs.ModeSetuid, 0o2000: fs.ModeSetgid, 0o1000: fs.ModeSticky} {
-		if f.Mode&bit != 0 {
-			mode |= flag
+	for _, special := range [...]struct {
+		bit  uint32
+		flag fs.FileMode
+	}{{0o4000, fs.ModeSetuid}, {0o2000, fs.ModeSetgid}, {0o1000, fs.ModeSticky}} {
+		if f.Mode&special.bit != 0 {
+			mode |= special.flag
 		}
 	}
 	switch f.Type {
