@@ -43,7 +43,7 @@ func TestAdvice(t *testing.T) {
 			"another password goes into the file shop/db/VARIABLE below a directory that BACKUP_SERVICE_SECRETS names"
 		shown   = "what the recipe's commands printed is in the error; "
 		loading = "what was refused, or is missing, is in the error, and may be in the service's log: docker logs db-1\n" +
-			"what was loaded until then stays: load again with --force, an older dump with --time, or into a new service with --to"
+			"what was loaded until then may stay: load again with --force, an older dump with --time, or into a new service with --to"
 	)
 	for _, c := range []struct {
 		kind, says string

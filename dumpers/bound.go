@@ -8,9 +8,9 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/purser-backup/purser/discovery"
 )
@@ -66,7 +66,7 @@ func (b Secrets) bound(below ...string) ([]string, error) {
 		return nil, err
 	}
 	entries, err := os.ReadDir(filepath.Join(append([]string{string(b)}, below...)...))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR) {
 		return nil, err
 	}
 	var names []string
@@ -93,29 +93,25 @@ func readBound(path string) (text string, err error) {
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
 	data, err := io.ReadAll(io.LimitReader(f, maxBound+1))
-	text = strings.TrimRight(string(data), "\r\n")
 	switch {
 	case err != nil:
 		return "", err
 	case len(data) > maxBound:
 		return "", fmt.Errorf("%s has more than %d bytes", path, maxBound)
-	case text == "":
-		return "", fmt.Errorf("%s is empty", path)
-	case strings.ContainsRune(text, 0):
-		return "", fmt.Errorf("%s is not text", path)
 	}
-	return text, nil
+	return secretText(path, data)
 }
 
-// onLogin tells advice about a login from others, of recipes too.
-var onLogin = regexp.MustCompile(`looked for|keeps the password of`)
-
-// advise adds to advice about a login what the operator has bound, or could.
-func (b Secrets) advise(s discovery.Service, advice string) string {
-	if !onLogin.MatchString(advice) {
-		return advice
+// secretText is the content of a file, less the line breaks at its end.
+func secretText(file string, data []byte) (string, error) {
+	text := strings.TrimRight(string(data), "\r\n")
+	switch {
+	case text == "":
+		return "", fmt.Errorf("%s is empty", file)
+	case strings.ContainsRune(text, 0):
+		return "", fmt.Errorf("%s is not text", file)
 	}
-	return advice + "\n" + b.where(s)
+	return text, nil
 }
 
 // where says what the operator has bound to a service, or could.
@@ -205,7 +201,10 @@ func (l *lookout) service(stack, service string) {
 	case there && plan.Recipe == nil:
 		l.remark("remove it, or see why with `purser discover`", id+" isn't dumped", stack, service)
 	}
-	takes := plan.takes(names)
+	var took []string
+	if plan.Recipe != nil {
+		took = plan.took(names)
+	}
 	for _, name := range names {
 		path := filepath.Join(string(l.secrets), stack, service, name)
 		info, err := os.Stat(path)
@@ -218,12 +217,12 @@ func (l *lookout) service(stack, service string) {
 		}
 		switch {
 		case plan.Recipe == nil:
-		case takes[name]:
+		case slices.Contains(took, name):
 			l.used[id] = append(l.used[id], path)
 		case !slices.Contains(plan.Recipe.names, name):
 			l.remark("the recipe knows: "+strings.Join(plan.Recipe.names, ", "), "it has no effect: the recipe "+plan.Recipe.file+" knows no such variable", stack, service, name)
 		default:
-			l.remark("bind the variable that counts, or take it from the service: "+strings.Join(plan.took(names), ", "),
+			l.remark("bind the variable that counts, or take it from the service: "+strings.Join(took, ", "),
 				"it has no effect: the recipe "+plan.Recipe.file+" takes other variables of "+id+" instead", stack, service, name)
 		}
 	}
@@ -257,18 +256,6 @@ func (p Plan) took(bound []string) []string {
 		names = append(names, u.Name)
 	}
 	return names
-}
-
-// takes are those of the names that the recipe takes.
-func (p Plan) takes(bound []string) map[string]bool {
-	takes := map[string]bool{}
-	if p.Recipe == nil {
-		return takes
-	}
-	for _, name := range p.took(bound) {
-		takes[name] = true
-	}
-	return takes
 }
 
 // secretFile is the path of the file, in the service, that holds a variable:

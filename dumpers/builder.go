@@ -56,7 +56,7 @@ func (b *builder) build(fields map[string]*yaml.Node) (Spec, error) {
 			b.spec.Env = append(b.spec.Env, Variable{Name: slot(i), Value: secret.New(v.text)})
 		}
 		if b.used[i] && (v.bound || secretName.MatchString(v.name)) {
-			b.spec.secrets = append(b.spec.secrets, v.text)
+			b.hide(v.text)
 		}
 		if b.used[i] {
 			b.spec.Used = append(b.spec.Used, Use{Name: v.name, Origin: v.origin})
@@ -68,6 +68,18 @@ func (b *builder) build(fields map[string]*yaml.Node) (Spec, error) {
 // secretName tells variables whose values must not be shown from those that
 // a message needs, as the name of a user or a database.
 var secretName = regexp.MustCompile(`(?i)PASS|PWD|SECRET|TOKEN|KEY|CRED|AUTH|URL|URI|DSN`)
+
+// hide keeps a text out of messages, and each of its lines: output may be cut
+// between two.
+func (b *builder) hide(text string) {
+	for _, part := range append(strings.FieldsFunc(text, endsLine), text) {
+		if part != "" && !slices.Contains(b.spec.secrets, part) {
+			b.spec.secrets = append(b.spec.secrets, part)
+		}
+	}
+	// The longest first: one may be part of another.
+	slices.SortFunc(b.spec.secrets, func(a, b string) int { return len(b) - len(a) })
+}
 
 // slot is the name of the one-shot's variable that holds a value.
 func slot(i int) string { return "PURSER_" + strconv.Itoa(i) }
@@ -96,8 +108,8 @@ func (b *builder) environment(n *yaml.Node) error {
 	}
 	text := b.holes.replace(value, func(h hole) string { return h.text })
 	b.spec.Env = append(b.spec.Env, Variable{Name: name, Value: secret.New(text)})
-	if text != "" && secretName.MatchString(name) {
-		b.spec.secrets = append(b.spec.secrets, text)
+	if secretName.MatchString(name) {
+		b.hide(text)
 	}
 	return nil
 }

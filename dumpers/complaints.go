@@ -79,12 +79,7 @@ func (c *complaints) told(secrets []string) (failure, said string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.end()
-	// A secret of several lines may be there in part.
-	var parts []string
-	for _, s := range secrets {
-		parts = append(append(parts, s), strings.FieldsFunc(s, endsLine)...)
-	}
-	return shortLines(c.fatal.redacted(parts)), shortLines(c.kept.redacted(parts))
+	return shortLines(c.fatal.redacted(secrets)), shortLines(c.kept.redacted(secrets))
 }
 
 func endsLine(r rune) bool { return r == '\n' || r == '\r' }

@@ -21,7 +21,7 @@ func (d *Dumper) spec(ctx context.Context, s discovery.Service, r *Recipe) (Spec
 	}
 	spec, err := r.Render(s, Vars{IP: ip, TargetDir: targetDir, Env: env, Rand: d.options.Rand})
 	var e *Error
-	if errors.As(err, &e) && onLogin.MatchString(e.Err.Error()) {
+	if errors.As(err, &e) && strings.Contains(e.Err.Error(), lookedFor) {
 		e.Advice += "\n" + d.options.Secrets.where(s)
 	}
 	return spec, err
@@ -57,20 +57,17 @@ func (d *Dumper) environment(ctx context.Context, s discovery.Service, names []s
 				Advice: "start purser on that host, give the service " + name + " itself, or give it to purser, see " + SecretsSetting}
 		}
 		data, err := d.options.Runtime.ReadFile(ctx, c.ID, file)
-		text := strings.TrimRight(string(data), "\r\n")
-		switch {
-		case err != nil:
+		if err != nil {
 			err = fmt.Errorf("read %s of %s in container %s: %w", file, setting, c.Name, err)
-		case text == "":
-			err = fmt.Errorf("%s of %s in container %s is empty", file, setting, c.Name)
-		case strings.ContainsRune(text, 0):
-			err = fmt.Errorf("%s of %s in container %s is not text", file, setting, c.Name)
-		default:
+		} else {
+			var text string
+			text, err = secretText(fmt.Sprintf("%s of %s in container %s", file, setting, c.Name), data)
 			env[name] = Value{Text: text, Origin: "the file " + file + " in the service"}
-			continue
 		}
-		return nil, &Error{Service: s.ID(), Op: "credentials", Err: err,
-			Advice: "the file must be readable for the container's own user"}
+		if err != nil {
+			return nil, &Error{Service: s.ID(), Op: "credentials", Err: err,
+				Advice: "the file must be readable for the container's own user"}
+		}
 	}
 	return env, nil
 }

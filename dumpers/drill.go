@@ -60,7 +60,7 @@ func (d *Dumper) twin(ctx context.Context, s discovery.Service, r *Recipe) (Serv
 	if err != nil {
 		return Server{}, err
 	}
-	server := Server{Service: s.ID(), Image: cmp.Or(c.ImageID, c.Image), Entrypoint: c.Entrypoint, Command: c.Cmd}
+	server := Server{Service: s.ID(), Image: cmp.Or(c.ImageID, c.Image), Command: c.Cmd}
 	for _, name := range slices.Sorted(maps.Keys(env)) {
 		own, listed := c.Env[name]
 		base, file := fileVariable(name)

@@ -35,7 +35,7 @@ var ErrNotEmpty = errors.New("the service is not empty")
 const forceVariable = "PURSER_FORCE"
 
 // Load loads a dump back into a running service, with its recipe. It stops at
-// the first error; what was loaded until then stays. An error of its own is an
+// the first error; what was loaded until then may stay. An error of its own is an
 // *Error.
 func (d *Dumper) Load(ctx context.Context, s discovery.Service, r *Recipe, o LoadOptions) (Loaded, error) {
 	start := d.options.Now()
@@ -84,7 +84,7 @@ func (d *Dumper) load(ctx context.Context, s discovery.Service, r *Recipe, o Loa
 	var stdout, stderr tail
 	err = d.run(ctx, s, spec, spec.Load, stage, &stdout, &stderr)
 	advise(err, "what was refused, or is missing, is in the error, and may be in the service's log: docker logs "+s.Primary().Name+
-		"\nwhat was loaded until then stays: load again with --force, an older dump with --time, or into a new service with --to")
+		"\nwhat was loaded until then may stay: load again with --force, an older dump with --time, or into a new service with --to")
 	if err == nil {
 		err = d.unchanged(ctx, s, before)
 	}

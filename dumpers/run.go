@@ -152,7 +152,9 @@ func (d *Dumper) runError(ctx, limited context.Context, s discovery.Service, spe
 	if rest, hint := splitHint(text); hint != "" {
 		text, e.Advice, e.unexplained = rest, hint, false
 	}
-	e.Advice = d.options.Secrets.advise(s, e.Advice)
+	if err == nil && (refused.MatchString(text) || strings.Contains(e.Advice, lookedFor)) {
+		e.Advice += "\n" + d.options.Secrets.where(s)
+	}
 	if text != "" {
 		e.Err = fmt.Errorf("%w: %s", e.Err, text)
 	}
@@ -175,7 +177,10 @@ func splitHint(text string) (rest, hint string) {
 
 // refused is what clients say where a server lets them in, or do something, only
 // with another name or password.
-var refused = regexp.MustCompile(`(?i)denied|auth|passw|credential|log-?in\b|\b(user|role)\b|permission|privilege|\b40[13]\b`)
+var refused = regexp.MustCompile(`(?i)denied|authenti|authori[sz]|noauth|wrongpass|password|credential|log-?in\b|user name|permission|privilege|\b40[13]\b`)
+
+// lookedFor is how recipes begin to say which variables they know.
+const lookedFor = "looked for"
 
 // advice says what can be done where commands failed that said this, and whether
 // that is no more than where to look.

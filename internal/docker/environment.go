@@ -48,16 +48,27 @@ func (c *Client) putEnvironment(ctx context.Context, id string, header *tar.Head
 	return nil
 }
 
-// wrapped is a server's command that begins with reading the environment from
-// a file. Shells drop variables with names such as discovery.type: they are
-// given once more.
-func wrapped(env string, s dumpers.Server) []string {
+// wrapped is a server's command, by its image, that begins with reading the
+// environment from a file. Shells drop variables with names such as
+// discovery.type: they are given once more.
+func (r *Runtime) wrapped(ctx context.Context, env string, s dumpers.Server) ([]string, error) {
+	image, err := r.client.api.ImageInspect(ctx, s.Image)
+	if err != nil {
+		return nil, callError("inspect image "+s.Image, err)
+	}
+	own := s.Command
+	if image.Config != nil {
+		if len(own) == 0 {
+			own = image.Config.Cmd
+		}
+		own = slices.Concat(image.Config.Entrypoint, own)
+	}
 	command := []string{"sh", "-c", ". " + env + " || exit 125\nrm -f " + env + ` 2>/dev/null; exec "$@"`, "purser"}
 	odd := slices.DeleteFunc(slices.Clone(s.Env), func(line string) bool { return plainVariable.MatchString(line) })
 	if len(odd) > 0 {
 		command = append(append(command, "env"), odd...)
 	}
-	return slices.Concat(command, s.Entrypoint, s.Command)
+	return append(command, own...), nil
 }
 
 var plainVariable = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*=`)

@@ -37,7 +37,10 @@ func (r *Runtime) Serve(ctx context.Context, s dumpers.Server, output io.Writer,
 	}
 	env := "/.purser-" + random
 	if len(s.Secrets) > 0 {
-		config.Entrypoint, config.Cmd = wrapped(env, s), nil
+		if config.Entrypoint, err = r.wrapped(ctx, env, s); err != nil {
+			return err
+		}
+		config.Cmd = nil
 	}
 	id, err := r.createNamed(ctx, "purser-"+random, config, host)
 	if err != nil {

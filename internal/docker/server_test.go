@@ -71,7 +71,7 @@ func TestServerSecrets(t *testing.T) {
 func (b *bench) imageOf(t *testing.T, user string) string {
 	t.Helper()
 	id := b.Start(t, dockertest.Container{Image: "postgres:17", Entrypoint: []string{"sleep"}, Cmd: []string{"1000"}})
-	made, err := b.API.ContainerCommit(t.Context(), id, container.CommitOptions{Changes: []string{"USER " + user}})
+	made, err := b.API.ContainerCommit(t.Context(), id, container.CommitOptions{Changes: []string{"USER " + user, `ENTRYPOINT ["sh", "-c"]`}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,8 +87,8 @@ func (b *bench) serveSecret(t *testing.T, image, mode string) {
 	t.Helper()
 	value := "h1dden 'quoted' \"twice\" $HOME\n"
 	server := dumpers.Server{Service: "_/x", Image: image, Env: []string{"OPEN=yes", "odd.name=two words"},
-		Secrets:    []dumpers.Variable{{Name: "WORD", Value: secret.New(value)}},
-		Entrypoint: []string{"sh", "-c"}, Command: []string{`stat -c '%a %u' /.purser-* 2>/dev/null; tr '\0' '\n' </proc/1/environ | grep odd; echo "$OPEN:$1:$WORD:$$:end"; sleep 1000`, "x", "two words"}}
+		Secrets: []dumpers.Variable{{Name: "WORD", Value: secret.New(value)}},
+		Command: []string{`stat -c '%a %u' /.purser-* 2>/dev/null; tr '\0' '\n' </proc/1/environ | grep odd; echo "$OPEN:$1:$WORD:$$:end"; sleep 1000`, "x", "two words"}}
 	output := &shown{until: ":end\n", done: make(chan struct{})}
 	err := b.runtime.Serve(t.Context(), server, output, func(ctx context.Context, c discovery.Container) error {
 		if c.Env["WORD"] != value || c.Env["OPEN"] != "yes" {
