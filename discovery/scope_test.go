@@ -4,9 +4,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/purser-backup/purser/internal/hint"
-
 	"github.com/purser-backup/purser/discovery"
+	"github.com/purser-backup/purser/internal/hint"
 )
 
 func TestScope(t *testing.T) {

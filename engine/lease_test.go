@@ -12,9 +12,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/purser-backup/purser/internal/hint"
-
 	"github.com/purser-backup/purser/engine"
+	"github.com/purser-backup/purser/internal/hint"
 )
 
 const leaseName = "purser-lease.json"

@@ -7,12 +7,11 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/purser-backup/purser/internal/hint"
-
 	"github.com/purser-backup/purser/discovery"
 	"github.com/purser-backup/purser/dumpers"
 	"github.com/purser-backup/purser/internal/docker"
 	"github.com/purser-backup/purser/internal/docker/dockertest"
+	"github.com/purser-backup/purser/internal/hint"
 	"github.com/purser-backup/purser/templates"
 )
 

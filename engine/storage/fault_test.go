@@ -15,11 +15,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/purser-backup/purser/internal/hint"
-
 	"github.com/purser-backup/purser/engine/storage"
 	"github.com/purser-backup/purser/engine/storage/driver"
 	"github.com/purser-backup/purser/engine/storage/servertest"
+	"github.com/purser-backup/purser/internal/hint"
 	"github.com/purser-backup/purser/internal/secret"
 )
 

@@ -9,10 +9,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/purser-backup/purser/internal/hint"
-
 	"github.com/purser-backup/purser/engine/storage"
 	"github.com/purser-backup/purser/engine/storage/servertest"
+	"github.com/purser-backup/purser/internal/hint"
 	"github.com/purser-backup/purser/internal/secret"
 )
 

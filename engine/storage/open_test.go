@@ -9,9 +9,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/purser-backup/purser/internal/hint"
-
 	"github.com/purser-backup/purser/engine/storage"
+	"github.com/purser-backup/purser/internal/hint"
 )
 
 // Each URL leads where it leads duplicity, whose objects are then seen.

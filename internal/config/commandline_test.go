@@ -6,9 +6,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/purser-backup/purser/internal/hint"
-
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/purser-backup/purser/internal/hint"
 )
 
 // home is an environment as a user of duplicity has it. What belongs to

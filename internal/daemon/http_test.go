@@ -16,10 +16,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/purser-backup/purser/internal/hint"
-
 	"github.com/purser-backup/purser/discovery"
 	"github.com/purser-backup/purser/internal/api"
+	"github.com/purser-backup/purser/internal/hint"
 	"github.com/purser-backup/purser/internal/secret"
 )
 

@@ -8,13 +8,12 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/purser-backup/purser/internal/hint"
-
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/purser-backup/purser/engine"
 	"github.com/purser-backup/purser/engine/storage"
 	"github.com/purser-backup/purser/engine/storage/driver/drivertest"
+	"github.com/purser-backup/purser/internal/hint"
 )
 
 // twoTargets is a bench with a second target.

@@ -7,14 +7,13 @@ import (
 	"sync"
 	"time"
 
-	"github.com/purser-backup/purser/internal/hint"
-
 	"golang.org/x/sync/errgroup"
 
 	"github.com/purser-backup/purser/discovery"
 	"github.com/purser-backup/purser/dumpers"
 	"github.com/purser-backup/purser/internal/bug"
 	"github.com/purser-backup/purser/internal/config"
+	"github.com/purser-backup/purser/internal/hint"
 	"github.com/purser-backup/purser/internal/rancher"
 )
 

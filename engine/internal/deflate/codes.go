@@ -46,7 +46,7 @@ func (c *codes) set(literals, distances []uint8) error {
 // pair joins the entries of two literals whose codes fit together into the bits of
 // the table. The second one's own entry lies before, and is joined later.
 func (c *codes) pair() {
-	for i := len(c.literals[:1<<literalBits]) - 1; i >= 0; i-- {
+	for i := 1<<literalBits - 1; i >= 0; i-- {
 		first := c.literals[i]
 		second := c.literals[i>>(first&63)]
 		if first&second&isLiteral != 0 && first&63+second&63 <= literalBits {

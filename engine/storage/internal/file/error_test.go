@@ -7,9 +7,8 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/purser-backup/purser/internal/hint"
-
 	"github.com/purser-backup/purser/engine/storage/driver"
+	"github.com/purser-backup/purser/internal/hint"
 )
 
 func TestExplain(t *testing.T) {

@@ -13,13 +13,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/purser-backup/purser/internal/hint"
-
 	"golang.org/x/sys/unix"
 
 	"github.com/purser-backup/purser/engine/storage/driver"
 	"github.com/purser-backup/purser/engine/storage/driver/drivertest"
 	"github.com/purser-backup/purser/engine/storage/internal/file"
+	"github.com/purser-backup/purser/internal/hint"
 )
 
 func open(t *testing.T, dir string) *file.Backend {

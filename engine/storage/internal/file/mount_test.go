@@ -9,10 +9,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/purser-backup/purser/internal/hint"
-
 	"github.com/purser-backup/purser/engine/storage/driver"
 	"github.com/purser-backup/purser/engine/storage/internal/file"
+	"github.com/purser-backup/purser/internal/hint"
 )
 
 // A folder must be on a mount, at the start and at each put; one that is yet to

@@ -11,8 +11,6 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"github.com/purser-backup/purser/internal/hint"
-
 	"github.com/minio/minio-go/v7"
 	"github.com/minio/minio-go/v7/pkg/credentials"
 
@@ -21,6 +19,7 @@ import (
 	"github.com/purser-backup/purser/engine/storage/internal/network"
 	"github.com/purser-backup/purser/engine/storage/internal/s3"
 	"github.com/purser-backup/purser/engine/storage/servertest"
+	"github.com/purser-backup/purser/internal/hint"
 	"github.com/purser-backup/purser/internal/secret"
 )
 

@@ -13,14 +13,13 @@ import (
 	"testing"
 	"time"
 
-	"github.com/purser-backup/purser/internal/hint"
-
 	"golang.org/x/sync/errgroup"
 
 	"github.com/purser-backup/purser/engine/storage/driver"
 	"github.com/purser-backup/purser/engine/storage/driver/drivertest"
 	"github.com/purser-backup/purser/engine/storage/internal/sftp"
 	"github.com/purser-backup/purser/engine/storage/servertest"
+	"github.com/purser-backup/purser/internal/hint"
 	"github.com/purser-backup/purser/internal/secret"
 )
 
